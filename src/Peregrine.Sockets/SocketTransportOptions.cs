@@ -1,0 +1,28 @@
+using System.Buffers;
+
+namespace Peregrine.Sockets;
+
+/// <summary>Options of the socket transport. They are read once, when the transport is made.</summary>
+public sealed class SocketTransportOptions
+{
+    /// <summary>
+    /// The number of connections that the kernel may complete and queue before the server accepts them (listen(2)).
+    /// Default 4096. The kernel lowers it silently to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
+    /// </summary>
+    public int Backlog { get; set; } = 4096;
+
+    /// <summary>
+    /// Whether small segments are sent at once (TCP_NODELAY, tcp(7)) instead of being held back until earlier ones are acknowledged.
+    /// Default <see langword="true"/>. Has no meaning for Unix domain sockets.
+    /// </summary>
+    public bool NoDelay { get; set; } = true;
+
+    /// <summary>
+    /// The pool that receive and send buffers are rented from; it is shared with handlers through <c>IMemoryPoolFeature</c>.
+    /// Default <see cref="MemoryPool{T}.Shared"/>. The transport never disposes it.
+    /// </summary>
+    public MemoryPool<byte> MemoryPool { get; set; } = MemoryPool<byte>.Shared;
+
+    /// <summary>The clock of the transport's timeouts and back-off. Default <see cref="TimeProvider.System"/>.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+}
