@@ -1,22 +1,156 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.ObjectPool;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Listening;
+using Peregrine.Sockets.Time;
 
 namespace Peregrine.Sockets;
 
-/// <summary>The socket transport: listens and connects over TCP and Unix domain sockets.</summary>
+/// <summary>
+/// The socket transport: listens and connects over TCP (<see cref="IPEndPoint"/>; to connect, <see cref="DnsEndPoint"/> too) and Unix
+/// domain sockets (<see cref="UnixDomainSocketEndPoint"/>). Its connections receive into and send from pooled buffers directly.
+/// </summary>
+/// <remarks>
+/// <para>Safe to use from any thread. It outlives its listeners and connections and needs no disposal.</para>
+/// <para>
+/// <see cref="BaseConnectionContext.DisposeAsync"/> of a connection closes gracefully: it sends what was written, then FIN, and discards what
+/// the peer still sends until the peer's FIN, for 5 seconds of silence or 30 seconds in all at most, so that the peer gets every byte.
+/// For an accepted connection the task completes when the socket is released; for one that was made by <see cref="ConnectAsync"/> it
+/// completes when the FIN is sent. <see cref="ConnectionContext.Abort(ConnectionAbortedException)"/> resets the connection instead.
+/// </para>
+/// <para>
+/// Reads fail with <see cref="ConnectionResetException"/> after a reset by the peer and with <see cref="ConnectionAbortedException"/> after
+/// an abort by this side; flushes then return a completed result and never throw. Bytes that are examined and not consumed are buffered
+/// without a bound of the transport's: a handler bounds its messages.
+/// </para>
+/// </remarks>
 public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnectionFactory
 {
+    private readonly SocketTransportOptions _options;
+    private readonly StreamSettings _settings;
+    private readonly ILogger _logger;
+    private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
+        new DefaultObjectPool<SaeaStreamSocket.SendArgs>(new SaeaStreamSocket.SendArgsPolicy(), maximumRetained: 256);
+
     /// <summary>Makes a transport.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     public SocketTransportFactory(SocketTransportOptions options, ILoggerFactory loggerFactory)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Backlog);
+        _options = options;
+        _logger = loggerFactory.CreateLogger("Peregrine.Sockets");
+        _settings = options.StreamSettings ?? new StreamSettings
+        {
+            Pool = options.MemoryPool,
+            Heartbeat = new Heartbeat(options.TimeProvider),
+            Logger = _logger,
+        };
     }
 
-    /// <inheritdoc/>
-    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+    /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and IPv4.</summary>
+    /// <remarks>
+    /// The file of a Unix domain socket that nobody listens on any more is replaced; it is removed when the listener is closed.
+    /// Port 0 takes a free port: the listener's <see cref="IConnectionListener.EndPoint"/> tells which.
+    /// </remarks>
+    /// <exception cref="AddressInUseException">The port or path is in use, or the path is a file that is not a socket.</exception>
+    /// <exception cref="NotSupportedException">The endpoint is of a type that cannot be listened on.</exception>
+    /// <exception cref="SocketException">The system refuses, for example a privileged port or an address of another machine.</exception>
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (endpoint is not (IPEndPoint or UnixDomainSocketEndPoint))
+        {
+            throw new NotSupportedException($"Cannot listen on {endpoint}: the socket transport takes an IPEndPoint or a UnixDomainSocketEndPoint.");
+        }
 
-    /// <inheritdoc/>
-    public ValueTask<ConnectionContext> ConnectAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (endpoint is UnixDomainSocketEndPoint unix)
+        {
+            UnixSocketFile.RemoveStale(unix);
+        }
+
+        var socket = CreateSocket(endpoint);
+        try
+        {
+            // Neither ReuseAddress nor ExclusiveAddressUse is touched: each would share the port silently. SO_REUSEADDR alone, which
+            // lets a restart bind while old connections are in TIME_WAIT, is set by the runtime.
+            socket.Bind(endpoint);
+            socket.Listen(_options.Backlog);
+            return new ValueTask<IConnectionListener>(new SocketConnectionListener(socket, Accepted, _options.TimeProvider, _logger));
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            socket.Dispose();
+            throw new AddressInUseException($"The address {endpoint} is in use.", exception);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Connects to <paramref name="endpoint"/>.</summary>
+    /// <exception cref="SocketException">The connection could not be made.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled first.</exception>
+    public async ValueTask<ConnectionContext> ConnectAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        var socket = CreateSocket(endpoint);
+        try
+        {
+            await socket.ConnectAsync(endpoint, cancellationToken).ConfigureAwait(false);
+            return Connected(socket, lingerInBackground: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static Socket CreateSocket(EndPoint endpoint)
+    {
+        if (endpoint is UnixDomainSocketEndPoint)
+        {
+            return new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        }
+
+        if (endpoint is not IPEndPoint ip)
+        {
+            return new Socket(SocketType.Stream, ProtocolType.Tcp);
+        }
+
+        var socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        if (ip.Address.Equals(IPAddress.IPv6Any) || ip.Address.IsIPv4MappedToIPv6)
+        {
+            socket.DualMode = true;
+        }
+
+        return socket;
+    }
+
+    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket) => Connected(socket, lingerInBackground: false);
+
+    private StreamConnection<SaeaStreamSocket> Connected(Socket socket, bool lingerInBackground)
+    {
+        if (socket.ProtocolType == ProtocolType.Tcp)
+        {
+            socket.NoDelay = _options.NoDelay;
+        }
+
+        var local = socket.LocalEndPoint;
+        var remote = socket.RemoteEndPoint;
+        return new StreamConnection<SaeaStreamSocket>(new SaeaStreamSocket(socket, _sendArgs), _settings, lingerInBackground)
+        {
+            Socket = socket,
+            LocalEndPoint = local,
+            RemoteEndPoint = remote,
+        };
+    }
 }

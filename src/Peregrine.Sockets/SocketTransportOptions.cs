@@ -1,4 +1,5 @@
 using System.Buffers;
+using Peregrine.Sockets.Connections;
 
 namespace Peregrine.Sockets;
 
@@ -7,7 +8,7 @@ public sealed class SocketTransportOptions
 {
     /// <summary>
     /// The number of connections that the kernel may complete and queue before the server accepts them (listen(2)).
-    /// Default 4096. The kernel lowers it silently to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
+    /// Default 4096; at least 1. The kernel lowers it silently to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
     /// </summary>
     public int Backlog { get; set; } = 4096;
 
@@ -25,4 +26,7 @@ public sealed class SocketTransportOptions
 
     /// <summary>The clock of the transport's timeouts and back-off. Default <see cref="TimeProvider.System"/>.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>For tests: everything that the options do not tell.</summary>
+    internal StreamSettings? StreamSettings { get; set; }
 }

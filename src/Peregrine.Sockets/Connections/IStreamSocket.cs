@@ -1,0 +1,54 @@
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// The seam between what moves the bytes and the logic above it (<see cref="SocketPipeReader{TSocket}"/>,
+/// <see cref="SocketPipeWriter{TSocket}"/>, <see cref="InputDiscard{TSocket}"/>). Implementations are structs, so that the logic is
+/// compiled for each of them and calls it directly.
+/// </summary>
+/// <remarks>
+/// What is expected to fail is a result: no member throws, not even after <see cref="Abort"/> or <see cref="Dispose"/>.
+/// There is at most one <see cref="WaitReadable"/> and one <see cref="Send"/> at a time; the two directions are independent.
+/// </remarks>
+internal interface IStreamSocket
+{
+    /// <summary>Names who is told of completions; called once, before any other member.</summary>
+    void SetCompletions(IStreamSocketCompletions completions);
+
+    /// <summary>
+    /// Receives what is there, without waiting. Would-block is <see cref="IoResult.WouldBlock"/>; zero bytes into a buffer that is not
+    /// empty is the peer's FIN.
+    /// </summary>
+    IoResult TryReceive(Span<byte> buffer);
+
+    /// <summary>
+    /// Waits until a receive would not block, without holding a buffer. Returns true if that is so now (<paramref name="result"/> may be
+    /// an error, which the socket then will not report again); false if <see cref="IStreamSocketCompletions.OnReadable"/> follows.
+    /// </summary>
+    bool WaitReadable(out IoResult result);
+
+    /// <summary>Sends what the kernel takes at once, which may be a part, without waiting.</summary>
+    IoResult TrySend(ReadOnlySpan<byte> data);
+
+    /// <summary>
+    /// Sends at least a part of <paramref name="data"/>, waiting for room. Returns true if it is done; false if
+    /// <see cref="IStreamSocketCompletions.OnSent"/> follows, until when the memory belongs to the socket.
+    /// </summary>
+    bool Send(ReadOnlyMemory<byte> data, out IoResult result);
+
+    /// <summary>Sends the FIN after everything sent so far.</summary>
+    void ShutdownSend();
+
+    /// <summary>Resets the connection (RST) and releases the socket. Pending operations complete with an error.</summary>
+    void Abort();
+
+    /// <summary>Releases the socket; what the kernel holds goes out unless the peer sends something more. Pending operations complete with an error.</summary>
+    void Dispose();
+}
+
+/// <summary>Is told when a pending operation of an <see cref="IStreamSocket"/> has completed: exactly once for each, from any thread.</summary>
+internal interface IStreamSocketCompletions
+{
+    void OnReadable(IoResult result);
+
+    void OnSent(IoResult result);
+}

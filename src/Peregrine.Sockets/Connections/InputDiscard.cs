@@ -1,0 +1,67 @@
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// The reading half of a graceful close: receives and discards until the peer's FIN. Were the socket released with bytes unread, or did
+/// bytes arrive after it, the kernel would answer with a reset, and the peer would lose what it has not read yet.
+/// </summary>
+internal sealed class InputDiscard<TSocket>
+    where TSocket : struct, IStreamSocket
+{
+    // Shared by all: nobody reads what is received here.
+    private static readonly byte[] Scratch = new byte[16 * 1024];
+
+    private readonly TSocket _socket;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _bytes;
+
+    public InputDiscard(TSocket socket) => _socket = socket;
+
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>Completes at the peer's FIN, or when the socket fails or is aborted.</summary>
+    public Task Ended => _ended.Task;
+
+    public void Run()
+    {
+        // A peer that never stops sending is ended by the total time of the close; the loop gives up its thread in between.
+        for (var i = 0; i < 64; i++)
+        {
+            var received = _socket.TryReceive(Scratch);
+            if (received.Bytes > 0)
+            {
+                Volatile.Write(ref _bytes, _bytes + received.Bytes);
+                continue;
+            }
+
+            if (!received.IsWouldBlock)
+            {
+                _ended.TrySetResult();
+                return;
+            }
+
+            if (!_socket.WaitReadable(out var readable))
+            {
+                return;
+            }
+
+            if (readable.IsError)
+            {
+                _ended.TrySetResult();
+                return;
+            }
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static discard => discard.Run(), this, preferLocal: false);
+    }
+
+    public void OnReadable(IoResult result)
+    {
+        if (result.IsError)
+        {
+            _ended.TrySetResult();
+            return;
+        }
+
+        Run();
+    }
+}

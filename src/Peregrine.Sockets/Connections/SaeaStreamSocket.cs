@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Microsoft.Extensions.ObjectPool;
+using Peregrine.Sockets.Linux;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>The operating system's socket behind the seam: non-blocking calls first, <see cref="SocketAsyncEventArgs"/> to wait.</summary>
+internal readonly struct SaeaStreamSocket : IStreamSocket
+{
+    private readonly State _state;
+
+    /// <param name="socket">Connected; belongs to the connection from here on.</param>
+    /// <param name="sendArgs">Where the event args for a send that must wait come from.</param>
+    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs)
+    {
+        // Only then do Receive and Send report would-block instead of blocking.
+        socket.Blocking = false;
+        _state = new State(socket, sendArgs);
+    }
+
+    public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
+
+    public IoResult TryReceive(Span<byte> buffer)
+    {
+        try
+        {
+            var bytes = _state.Socket.Receive(buffer, SocketFlags.None, out var error);
+            return bytes == 0 && error == SocketError.Success && _state.IsReset()
+                ? new IoResult(0, SocketError.ConnectionReset)
+                : new IoResult(error == SocketError.Success ? bytes : 0, error);
+        }
+        catch (ObjectDisposedException)
+        {
+            return IoResult.Released;
+        }
+    }
+
+    public bool WaitReadable(out IoResult result)
+    {
+        var args = _state.ReceiveArgs ??= new ReceiveArgs(_state);
+        try
+        {
+            // A receive of no bytes: on Linux a MSG_PEEK of one byte, which waits without a buffer.
+            if (_state.Socket.ReceiveAsync(args))
+            {
+                result = default;
+                return false;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            result = IoResult.Released;
+            return true;
+        }
+
+        result = new IoResult(0, args.SocketError);
+        return true;
+    }
+
+    public IoResult TrySend(ReadOnlySpan<byte> data)
+    {
+        try
+        {
+            var bytes = _state.Socket.Send(data, SocketFlags.None, out var error);
+            return new IoResult(error == SocketError.Success ? bytes : 0, error);
+        }
+        catch (ObjectDisposedException)
+        {
+            return IoResult.Released;
+        }
+    }
+
+    public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
+    {
+        var args = _state.SendArgsPool.Get();
+        args.Begin(_state, data);
+        try
+        {
+            if (_state.Socket.SendAsync(args))
+            {
+                result = default;
+                return false;
+            }
+
+            result = args.Result;
+        }
+        catch (ObjectDisposedException)
+        {
+            result = IoResult.Released;
+        }
+
+        args.End();
+        return true;
+    }
+
+    public void ShutdownSend()
+    {
+        _state.FinSent = true;
+        try
+        {
+            _state.Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // The connection is gone already: there is nobody to send the FIN to.
+        }
+    }
+
+    public void Abort()
+    {
+        try
+        {
+            _state.Socket.LingerState = new LingerOption(enable: true, seconds: 0);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // Gone already, or being released by another thread: either way it ends.
+        }
+
+        _state.Socket.Dispose();
+    }
+
+    public void Dispose() => _state.Socket.Dispose();
+
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool)
+    {
+        public readonly Socket Socket = socket;
+        public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
+        public IStreamSocketCompletions Completions = null!;
+        public ReceiveArgs? ReceiveArgs;
+        public volatile bool FinSent;
+
+        /// <summary>
+        /// The kernel reports a reset once. If a send took the report, or is about to, a receive sees an end of stream like that of a FIN;
+        /// what tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where a connection that has sent
+        /// no FIN itself comes only by a reset.
+        /// </summary>
+        public bool IsReset() => !FinSent && TcpState.IsClosed(Socket);
+    }
+
+    internal sealed class ReceiveArgs : SocketAsyncEventArgs
+    {
+        private readonly State _state;
+
+        public ReceiveArgs(State state)
+            : base(true)
+        {
+            _state = state;
+            SetBuffer(null, 0, 0);
+        }
+
+        protected override void OnCompleted(SocketAsyncEventArgs e) => _state.Completions.OnReadable(new IoResult(0, SocketError));
+    }
+
+    internal sealed class SendArgs() : SocketAsyncEventArgs(true)
+    {
+        private State? _state;
+
+        public IoResult Result => new(SocketError == SocketError.Success ? BytesTransferred : 0, SocketError);
+
+        public void Begin(State state, ReadOnlyMemory<byte> data)
+        {
+            Debug.Assert(_state is null);
+            _state = state;
+            SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data));
+        }
+
+        /// <summary>Gives the args back; the buffer is the caller's again.</summary>
+        public State End()
+        {
+            var state = _state!;
+            _state = null;
+            SetBuffer(null, 0, 0);
+            state.SendArgsPool.Return(this);
+            return state;
+        }
+
+        protected override void OnCompleted(SocketAsyncEventArgs e)
+        {
+            var result = Result;
+            End().Completions.OnSent(result);
+        }
+    }
+
+    internal sealed class SendArgsPolicy : PooledObjectPolicy<SendArgs>
+    {
+        public override SendArgs Create() => new();
+
+        public override bool Return(SendArgs obj) => true;
+    }
+}

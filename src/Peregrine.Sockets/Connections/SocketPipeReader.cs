@@ -1,0 +1,539 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Threading.Tasks.Sources;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
+/// so the kernel's window is the backpressure, and a reader that waits holds no block.
+/// </summary>
+/// <remarks>
+/// The chain of blocks belongs to the application's flow, or to the completion that works for it while it waits
+/// (<see cref="PendingOperation.BeginAttempt"/>). Only what cancellation and completions share is under <see cref="_lock"/>.
+/// </remarks>
+internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>
+    where TSocket : struct, IStreamSocket
+{
+    private readonly Lock _lock = new();
+    private readonly TSocket _socket;
+    private readonly StreamConnection<TSocket> _connection;
+    private readonly StreamSettings _settings;
+
+    // Under the lock.
+    private PendingOperation _pending;
+    private bool _waitArmed;
+    private bool _completed;
+    private Exception? _aborted;
+    private Exception? _failure;
+    private InputDiscard<TSocket>? _discard;
+
+    // The flow's own, or the completion's while the flow waits.
+    private ManualResetValueTaskSourceCore<ReadResult> _source;
+    private BufferSegment? _head;
+    private BufferSegment? _tail;
+    private BufferSegment? _spare;
+    private long _unexamined;
+    private bool _ended;
+    private bool _drained;
+    private ResultState _result;
+    private Exception? _endException;
+    private long _bytesReceived;
+
+    public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    {
+        _socket = socket;
+        _connection = connection;
+        _settings = settings;
+    }
+
+    public long BytesReceived => Volatile.Read(ref _bytesReceived);
+
+    /// <summary>The peer's FIN has been received.</summary>
+    public bool HasEnded => _ended;
+
+    public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfReadingIsNotAllowed();
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<ReadResult>(cancellationToken);
+        }
+
+        // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
+        return TryTakeResult(receive: !_drained, out var result)
+            ? new ValueTask<ReadResult>(result)
+            : WaitAsync(cancellationToken);
+    }
+
+    public override bool TryRead(out ReadResult result)
+    {
+        ThrowIfReadingIsNotAllowed();
+        return TryTakeResult(receive: true, out result);
+    }
+
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        if (_completed)
+        {
+            throw new InvalidOperationException("Reading is not allowed after the reader was completed.");
+        }
+
+        if (_result == ResultState.None || !_pending.IsNone)
+        {
+            throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+        }
+
+        if (_head is not null && consumed.GetObject() is not null)
+        {
+            Consume(consumed, examined);
+        }
+
+        _result = ResultState.None;
+    }
+
+    public override void CancelPendingRead()
+    {
+        CancellationTokenRegistration registration;
+        lock (_lock)
+        {
+            if (!_pending.RequestCancel())
+            {
+                return;
+            }
+
+            registration = _pending.BeginEnding(byCancel: true);
+        }
+
+        registration.Unregister();
+        EndOnScheduler(exception: null);
+    }
+
+    /// <remarks>A read that is pending fails with <see cref="InvalidOperationException"/>: nobody is left to receive for.</remarks>
+    public override void Complete(Exception? exception = null)
+    {
+        CancellationTokenRegistration registration = default;
+        bool isReading, isWaiting;
+        lock (_lock)
+        {
+            if (_completed)
+            {
+                return;
+            }
+
+            _completed = true;
+            isReading = !_pending.IsNone;
+            isWaiting = _pending.IsWaiting;
+            if (isWaiting)
+            {
+                registration = _pending.BeginEnding(byCancel: true);
+            }
+        }
+
+        if (isWaiting)
+        {
+            registration.Unregister();
+            EndOnScheduler(exception: null);
+        }
+        else if (!isReading)
+        {
+            ReturnBlocks();
+        }
+
+        // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
+    }
+
+    /// <summary>A wait for data has ended. <paramref name="result"/> matters only if it is an error, which the socket reports once.</summary>
+    public void OnReadable(IoResult result)
+    {
+        InputDiscard<TSocket>? discard;
+        while (true)
+        {
+            lock (_lock)
+            {
+                if (result.IsError)
+                {
+                    _failure ??= _connection.ToException(result.Error);
+                }
+
+                if (_pending.IsWaiting)
+                {
+                    _pending.BeginAttempt();
+                }
+                else
+                {
+                    _waitArmed = false;
+                    discard = _discard;
+                    break;
+                }
+            }
+
+            var received = Receive();
+            CancellationTokenRegistration registration;
+            OperationCanceledException? canceled = null;
+            bool waitAgain;
+            lock (_lock)
+            {
+                waitAgain = !received && !_completed && _pending.TryWaitAgain();
+                if (waitAgain)
+                {
+                    registration = default;
+                }
+                else
+                {
+                    _waitArmed = false;
+                    if (!received && !_pending.TakeCancelRequest())
+                    {
+                        canceled = new OperationCanceledException(_pending.Token);
+                    }
+
+                    registration = _pending.BeginEnding(byCancel: !received);
+                }
+            }
+
+            if (!waitAgain)
+            {
+                registration.Unregister();
+                EndRead(isCanceled: !received, canceled);
+                return;
+            }
+
+            if (!_socket.WaitReadable(out result))
+            {
+                return;
+            }
+        }
+
+        discard?.OnReadable(result);
+    }
+
+    /// <summary>Ends the pending read, and every later one, with <paramref name="exception"/>.</summary>
+    public void Abort(Exception exception)
+    {
+        CancellationTokenRegistration registration;
+        lock (_lock)
+        {
+            _aborted ??= exception;
+            if (!_pending.IsWaiting)
+            {
+                return;
+            }
+
+            registration = _pending.BeginEnding(byCancel: true);
+        }
+
+        registration.Unregister();
+        EndOnScheduler(exception);
+    }
+
+    /// <summary>
+    /// The sending side met the connection's failure. The kernel reports it once, and to this side it would look like the peer's FIN:
+    /// a truncated message would pass for a clean end.
+    /// </summary>
+    public void FailAfterData(Exception exception)
+    {
+        lock (_lock)
+        {
+            _failure ??= exception;
+        }
+    }
+
+    /// <summary>
+    /// After <see cref="Complete"/>: completions go to <paramref name="discard"/> from now on. True if a wait is armed, so that one will come.
+    /// </summary>
+    public bool HandOver(InputDiscard<TSocket> discard)
+    {
+        lock (_lock)
+        {
+            _discard = discard;
+            return _waitArmed;
+        }
+    }
+
+    private void ThrowIfReadingIsNotAllowed()
+    {
+        if (_completed)
+        {
+            throw new InvalidOperationException("Reading is not allowed after the reader was completed.");
+        }
+
+        if (_result == ResultState.Reading || !_pending.IsNone)
+        {
+            throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
+        }
+    }
+
+    /// <summary>The result that can be had without waiting, if there is one.</summary>
+    private bool TryTakeResult(bool receive, out ReadResult result)
+    {
+        lock (_lock)
+        {
+            if (_aborted is not null)
+            {
+                throw _aborted;
+            }
+
+            if (_pending.TakeCancelRequest())
+            {
+                result = MakeResult(isCanceled: true);
+                return true;
+            }
+        }
+
+        if (_unexamined > 0 || _ended || (receive && Receive()))
+        {
+            result = MakeResultOrThrow();
+            return true;
+        }
+
+        result = default;
+        return false;
+    }
+
+    private ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
+    {
+        _source.Reset();
+        bool arm;
+        lock (_lock)
+        {
+            if (_aborted is not null)
+            {
+                throw _aborted;
+            }
+
+            if (_pending.TakeCancelRequest())
+            {
+                return new ValueTask<ReadResult>(MakeResult(isCanceled: true));
+            }
+
+            _pending.Begin(cancellationToken);
+            arm = !_waitArmed;
+            _waitArmed = true;
+        }
+
+        if (cancellationToken.CanBeCanceled)
+        {
+            var registration = cancellationToken.UnsafeRegister(
+                static (state, token) => ((SocketPipeReader<TSocket>)state!).OnTokenCanceled(token), this);
+            bool kept;
+            lock (_lock)
+            {
+                kept = _pending.TryKeep(registration);
+            }
+
+            if (!kept)
+            {
+                registration.Unregister();
+            }
+        }
+
+        if (arm && _socket.WaitReadable(out var result))
+        {
+            OnReadable(result);
+        }
+
+        return new ValueTask<ReadResult>(this, _source.Version);
+    }
+
+    private void OnTokenCanceled(CancellationToken token)
+    {
+        lock (_lock)
+        {
+            // A registration that could not be withdrawn in time must not cancel a later read that has another token.
+            if (!_pending.IsWaiting || _pending.Token != token)
+            {
+                return;
+            }
+
+            _pending.BeginEnding(byCancel: true);
+        }
+
+        EndOnScheduler(new OperationCanceledException(token));
+    }
+
+    /// <summary>Who cancels or aborts must not find itself running the application's code.</summary>
+    private void EndOnScheduler(Exception? exception)
+    {
+        _endException = exception;
+        _settings.Scheduler.Schedule(
+            static state =>
+            {
+                var reader = (SocketPipeReader<TSocket>)state!;
+                var exception = reader._endException;
+                reader._endException = null;
+                reader.EndRead(isCanceled: true, exception);
+            },
+            this);
+    }
+
+    private void EndRead(bool isCanceled, Exception? exception)
+    {
+        exception ??= isCanceled ? null : FailureOf();
+        var result = exception is null ? MakeResult(isCanceled) : default;
+        bool completed;
+        lock (_lock)
+        {
+            completed = _completed;
+            _pending.End();
+        }
+
+        if (completed)
+        {
+            ReturnBlocks();
+            exception = new InvalidOperationException("The reader was completed while a read was pending.");
+        }
+
+        if (exception is null)
+        {
+            _source.SetResult(result);
+        }
+        else
+        {
+            _source.SetException(exception);
+        }
+    }
+
+    /// <summary>Receives once. True if the reader has something to tell: bytes, the end, or a failure.</summary>
+    private bool Receive()
+    {
+        var segment = _tail;
+        if (segment is null || segment.FreeLength < _settings.MinimumReceiveSizeInBytes)
+        {
+            segment = _spare ?? new BufferSegment();
+            _spare = null;
+            segment.Rent(_settings.Pool, _settings.ReceiveBlockSizeInBytes);
+        }
+
+        var free = segment.Free.Span;
+        var result = _socket.TryReceive(free);
+        if (result.Bytes > 0)
+        {
+            _drained = result.Bytes < free.Length;
+            segment.Fill(result.Bytes);
+            if (segment != _tail)
+            {
+                _tail?.Append(segment);
+                _head ??= segment;
+                _tail = segment;
+            }
+
+            _unexamined += result.Bytes;
+            Volatile.Write(ref _bytesReceived, _bytesReceived + result.Bytes);
+            return true;
+        }
+
+        if (segment != _tail)
+        {
+            segment.Return();
+            _spare = segment;
+        }
+
+        Exception? failure;
+        lock (_lock)
+        {
+            if (result.IsError)
+            {
+                _failure ??= _connection.ToException(result.Error);
+            }
+
+            failure = _failure;
+        }
+
+        if (failure is not null)
+        {
+            _connection.OnFailed(failure);
+            return true;
+        }
+
+        if (result.IsWouldBlock)
+        {
+            return false;
+        }
+
+        _ended = true;
+        _connection.OnPeerClosed();
+        return true;
+    }
+
+    private ReadResult MakeResultOrThrow() => FailureOf() is { } failure ? throw failure : MakeResult(isCanceled: false);
+
+    /// <summary>What came before a failure is read first.</summary>
+    private Exception? FailureOf()
+    {
+        lock (_lock)
+        {
+            return _aborted ?? (_unexamined == 0 && !_ended ? _failure : null);
+        }
+    }
+
+    private ReadResult MakeResult(bool isCanceled)
+    {
+        _result = isCanceled ? ResultState.Tentative : ResultState.Reading;
+        var buffer = _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
+        return new ReadResult(buffer, isCanceled, isCompleted: _ended);
+    }
+
+    private void Consume(SequencePosition consumed, SequencePosition examined)
+    {
+        var consumedAt = AbsoluteOf(consumed);
+        var examinedAt = AbsoluteOf(examined);
+        var start = _head!.RunningIndex + _head.Start;
+        var end = _tail!.RunningIndex + _tail.End;
+        if (consumedAt < start || examinedAt > end || examinedAt < consumedAt)
+        {
+            throw new InvalidOperationException(
+                "AdvanceTo takes positions of the last read's buffer, and what is consumed must also be examined.");
+        }
+
+        _unexamined = end - examinedAt;
+        while (_head is { } head)
+        {
+            var headEnd = head.RunningIndex + head.End;
+            if (consumedAt < headEnd)
+            {
+                head.Consume((int)(consumedAt - head.RunningIndex) - head.Start);
+                return;
+            }
+
+            _head = head.Return();
+            _spare = head;
+        }
+
+        _tail = null;
+    }
+
+    private static long AbsoluteOf(SequencePosition position) =>
+        position.GetObject() is BufferSegment segment
+            ? segment.RunningIndex + position.GetInteger()
+            : throw new InvalidOperationException("AdvanceTo takes positions of the last read's buffer.");
+
+    private void ReturnBlocks()
+    {
+        var head = _head;
+        _head = null;
+        _tail = null;
+        _unexamined = 0;
+        BufferSegment.ReturnAll(head);
+    }
+
+    ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<ReadResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags);
+
+    private enum ResultState : byte
+    {
+        None,
+
+        /// <summary>A cancelled result was handed out: AdvanceTo may follow, and need not.</summary>
+        Tentative,
+
+        /// <summary>A result was handed out: AdvanceTo must follow.</summary>
+        Reading,
+    }
+}

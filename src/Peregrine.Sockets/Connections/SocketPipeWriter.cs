@@ -1,0 +1,519 @@
+using System.IO.Pipelines;
+using System.Threading.Tasks.Sources;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// A <see cref="PipeWriter"/> that sends straight from its pooled blocks. A flush is done when the kernel has taken every byte, so the
+/// peer's window is the backpressure.
+/// </summary>
+/// <remarks>
+/// Two chains: <c>_head…_tail</c> holds what the application wrote and belongs to its flow; <c>_queue…</c> holds what was flushed and
+/// not yet sent, and its head belongs to the send loop, which goes on even if the flush that waits for it is cancelled.
+/// </remarks>
+internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>
+    where TSocket : struct, IStreamSocket
+{
+    private readonly Lock _lock = new();
+    private readonly TSocket _socket;
+    private readonly StreamConnection<TSocket> _connection;
+    private readonly StreamSettings _settings;
+
+    // Under the lock.
+    private PendingOperation _pending;
+    private BufferSegment? _queue;
+    private BufferSegment? _queueTail;
+    private bool _sending;
+    private bool _closed;
+    private bool _finWhenDrained;
+    private TaskCompletionSource? _drained;
+
+    // The flow's own.
+    private ManualResetValueTaskSourceCore<FlushResult> _source;
+    private BufferSegment? _head;
+    private BufferSegment? _tail;
+    private BufferSegment? _spare;
+    private long _unflushed;
+    private bool _completed;
+    private bool _endIsCanceled;
+    private Exception? _endException;
+    private long _bytesSent;
+
+    public SocketPipeWriter(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    {
+        _socket = socket;
+        _connection = connection;
+        _settings = settings;
+    }
+
+    public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes => _unflushed;
+
+    public override Memory<byte> GetMemory(int sizeHint = 0) => TailWithRoom(sizeHint).Free;
+
+    public override Span<byte> GetSpan(int sizeHint = 0) => TailWithRoom(sizeHint).Free.Span;
+
+    public override void Advance(int bytes)
+    {
+        if (bytes < 0 || bytes > (_tail?.FreeLength ?? 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "Advance takes at most what GetMemory or GetSpan gave.");
+        }
+
+        _tail?.Fill(bytes);
+        _unflushed += bytes;
+    }
+
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfCompleted();
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        }
+
+        // Only this flow starts the send loop: if it does not run now, it will not.
+        if (!Volatile.Read(ref _sending) && TrySendAll())
+        {
+            return new ValueTask<FlushResult>(TakeResult());
+        }
+
+        return QueueAndWaitAsync(cancellationToken);
+    }
+
+    public override void CancelPendingFlush()
+    {
+        CancellationTokenRegistration registration;
+        lock (_lock)
+        {
+            if (!_pending.RequestCancel())
+            {
+                return;
+            }
+
+            registration = _pending.BeginEnding(byCancel: true);
+        }
+
+        registration.Unregister();
+        EndOnScheduler(isCanceled: true, exception: null);
+    }
+
+    /// <remarks>
+    /// Without an exception, everything written is sent, flushed or not; with one, what was not flushed is discarded. FIN follows the last
+    /// byte; reading goes on.
+    /// </remarks>
+    public override void Complete(Exception? exception = null)
+    {
+        if (_completed)
+        {
+            return;
+        }
+
+        _completed = true;
+        var queue = exception is null && (Volatile.Read(ref _sending) || !TrySendAll());
+        bool start;
+        lock (_lock)
+        {
+            start = queue && QueueLocked();
+            _finWhenDrained = true;
+            if (!_sending)
+            {
+                _socket.ShutdownSend();
+            }
+        }
+
+        DiscardUnflushed();
+        StartSending(start);
+    }
+
+    /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Complete"/>.</summary>
+    public Task WhenDrainedAsync()
+    {
+        lock (_lock)
+        {
+            if (!_sending)
+            {
+                return Task.CompletedTask;
+            }
+
+            _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _drained.Task;
+        }
+    }
+
+    /// <summary>A send that was pending has ended.</summary>
+    public void OnSent(IoResult result)
+    {
+        if (AdvanceQueue(result))
+        {
+            SendQueue();
+        }
+    }
+
+    /// <summary>Nothing more will be sent: ends the pending flush with a completed result.</summary>
+    public void Abort()
+    {
+        CancellationTokenRegistration registration;
+        lock (_lock)
+        {
+            _closed = true;
+            if (!_pending.IsWaiting)
+            {
+                return;
+            }
+
+            registration = _pending.BeginEnding(byCancel: false);
+        }
+
+        registration.Unregister();
+        EndOnScheduler(isCanceled: false, exception: null);
+    }
+
+    private BufferSegment TailWithRoom(int sizeHint)
+    {
+        ThrowIfCompleted();
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        var tail = _tail;
+        if (tail is not null && tail.FreeLength >= Math.Max(sizeHint, 1))
+        {
+            return tail;
+        }
+
+        var segment = _spare ?? new BufferSegment();
+        _spare = null;
+        segment.Rent(_settings.Pool, Math.Max(sizeHint, _settings.SendBlockSizeInBytes));
+        if (tail is { Length: 0 })
+        {
+            // Nothing was written to it: the larger block takes its place.
+            DropEmptyTail();
+        }
+
+        _tail?.Append(segment);
+        _head ??= segment;
+        _tail = segment;
+        return segment;
+    }
+
+    private void DropEmptyTail()
+    {
+        var tail = _tail!;
+        if (_head == tail)
+        {
+            _head = null;
+            _tail = null;
+            _spare = tail;
+            tail.Return();
+        }
+    }
+
+    /// <summary>Sends on the caller's thread what the kernel takes at once. True if nothing is left.</summary>
+    private bool TrySendAll()
+    {
+        while (_head is { } head)
+        {
+            if (head.Length == 0)
+            {
+                DropHead();
+                continue;
+            }
+
+            var result = Volatile.Read(ref _closed) ? IoResult.Released : _socket.TrySend(head.Unsent.Span);
+            if (result.IsError)
+            {
+                Fail(result);
+                DiscardUnflushed();
+                return true;
+            }
+
+            if (result.IsWouldBlock)
+            {
+                return false;
+            }
+
+            Interlocked.Add(ref _bytesSent, result.Bytes);
+            head.Consume(result.Bytes);
+        }
+
+        _unflushed = 0;
+        return true;
+    }
+
+    private void DropHead()
+    {
+        var head = _head!;
+        _head = head.Return();
+        if (_head is null)
+        {
+            _tail = null;
+        }
+
+        _spare = head;
+    }
+
+    private FlushResult TakeResult()
+    {
+        lock (_lock)
+        {
+            return new FlushResult(_pending.TakeCancelRequest(), _closed);
+        }
+    }
+
+    private ValueTask<FlushResult> QueueAndWaitAsync(CancellationToken cancellationToken)
+    {
+        bool start, wait, canceled, closed;
+        lock (_lock)
+        {
+            if (!_pending.IsNone)
+            {
+                throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+            }
+
+            start = QueueLocked();
+            canceled = _pending.TakeCancelRequest();
+            closed = _closed;
+            wait = _sending && !canceled;
+            if (wait)
+            {
+                _source.Reset();
+                _pending.Begin(cancellationToken);
+            }
+        }
+
+        DiscardUnflushed();
+        if (!wait)
+        {
+            // Sent meanwhile, failed meanwhile, or cancelled ahead: the send loop goes on without a waiter.
+            StartSending(start);
+            return new ValueTask<FlushResult>(new FlushResult(canceled, closed));
+        }
+
+        if (cancellationToken.CanBeCanceled)
+        {
+            var registration = cancellationToken.UnsafeRegister(
+                static (state, token) => ((SocketPipeWriter<TSocket>)state!).OnTokenCanceled(token), this);
+            bool kept;
+            lock (_lock)
+            {
+                kept = _pending.TryKeep(registration);
+            }
+
+            if (!kept)
+            {
+                registration.Unregister();
+            }
+        }
+
+        StartSending(start);
+        return new ValueTask<FlushResult>(this, _source.Version);
+    }
+
+    /// <summary>Moves what was written to the send queue. True if the caller must start the send loop.</summary>
+    private bool QueueLocked()
+    {
+        if (_closed || _head is null)
+        {
+            return false;
+        }
+
+        if (_queueTail is null)
+        {
+            _queue = _head;
+        }
+        else
+        {
+            _queueTail.Append(_head);
+        }
+
+        _queueTail = _tail;
+        _head = null;
+        _tail = null;
+        _unflushed = 0;
+        var start = !_sending;
+        _sending = true;
+        return start;
+    }
+
+    private void StartSending(bool start)
+    {
+        if (start)
+        {
+            SendQueue();
+        }
+    }
+
+    private void SendQueue()
+    {
+        // The head stays in the queue while it is sent; only this loop removes it.
+        while (_socket.Send(_queue!.Unsent, out var result))
+        {
+            if (!AdvanceQueue(result))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Takes what was sent off the queue. False if the loop is over.</summary>
+    private bool AdvanceQueue(IoResult result)
+    {
+        if (result.IsError)
+        {
+            Fail(result);
+            return false;
+        }
+
+        var head = _queue!;
+        Interlocked.Add(ref _bytesSent, result.Bytes);
+        head.Consume(result.Bytes);
+        while (head.Length == 0)
+        {
+            CancellationTokenRegistration registration = default;
+            TaskCompletionSource? drained = null;
+            var flushed = false;
+            BufferSegment? next;
+            lock (_lock)
+            {
+                next = head.NextSegment;
+                _queue = next;
+                if (next is null)
+                {
+                    _queueTail = null;
+                    flushed = _pending.IsWaiting;
+                    registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
+                    drained = _drained;
+                    Volatile.Write(ref _sending, false);
+                    if (_finWhenDrained)
+                    {
+                        // Under the lock: who sees that nothing is being sent may release the socket, and the FIN must be before that.
+                        _socket.ShutdownSend();
+                    }
+                }
+            }
+
+            head.Return();
+            if (next is null)
+            {
+                EndSending(registration, flushed, drained);
+                return false;
+            }
+
+            head = next;
+        }
+
+        return true;
+    }
+
+    /// <summary>The connection can send no more. What is queued or written goes back to the pool.</summary>
+    private void Fail(IoResult result)
+    {
+        CancellationTokenRegistration registration;
+        TaskCompletionSource? drained;
+        BufferSegment? queue;
+        bool flushed;
+        lock (_lock)
+        {
+            _closed = true;
+            queue = _queue;
+            _queue = null;
+            _queueTail = null;
+            flushed = _pending.IsWaiting;
+            registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
+            drained = _drained;
+            Volatile.Write(ref _sending, false);
+        }
+
+        _connection.OnSendFailed(result.Error);
+        BufferSegment.ReturnAll(queue);
+        EndSending(registration, flushed, drained);
+    }
+
+    private void EndSending(CancellationTokenRegistration registration, bool flushed, TaskCompletionSource? drained)
+    {
+        registration.Unregister();
+        if (flushed)
+        {
+            EndFlush(isCanceled: false, exception: null);
+        }
+
+        drained?.TrySetResult();
+    }
+
+    private void OnTokenCanceled(CancellationToken token)
+    {
+        lock (_lock)
+        {
+            // A registration that could not be withdrawn in time must not cancel a later flush that has another token.
+            if (!_pending.IsWaiting || _pending.Token != token)
+            {
+                return;
+            }
+
+            _pending.BeginEnding(byCancel: true);
+        }
+
+        EndOnScheduler(isCanceled: true, new OperationCanceledException(token));
+    }
+
+    /// <summary>Who cancels or aborts must not find itself running the application's code.</summary>
+    private void EndOnScheduler(bool isCanceled, Exception? exception)
+    {
+        _endIsCanceled = isCanceled;
+        _endException = exception;
+        _settings.Scheduler.Schedule(
+            static state =>
+            {
+                var writer = (SocketPipeWriter<TSocket>)state!;
+                var exception = writer._endException;
+                writer._endException = null;
+                writer.EndFlush(writer._endIsCanceled, exception);
+            },
+            this);
+    }
+
+    private void EndFlush(bool isCanceled, Exception? exception)
+    {
+        bool closed;
+        lock (_lock)
+        {
+            _pending.End();
+            closed = _closed;
+        }
+
+        if (exception is null)
+        {
+            _source.SetResult(new FlushResult(isCanceled, closed));
+        }
+        else
+        {
+            _source.SetException(exception);
+        }
+    }
+
+    private void DiscardUnflushed()
+    {
+        var head = _head;
+        _head = null;
+        _tail = null;
+        _unflushed = 0;
+        BufferSegment.ReturnAll(head);
+    }
+
+    private void ThrowIfCompleted()
+    {
+        if (_completed)
+        {
+            throw new InvalidOperationException("Writing is not allowed after the writer was completed.");
+        }
+    }
+
+    FlushResult IValueTaskSource<FlushResult>.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<FlushResult>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<FlushResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,145 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
+using Peregrine.Features;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>A connection: the reader and writer over one <see cref="IStreamSocket"/>, and how they end together.</summary>
+internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStreamSocketCompletions
+    where TSocket : struct, IStreamSocket
+{
+    private readonly TSocket _socket;
+    private readonly StreamSettings _settings;
+    private readonly SocketPipeReader<TSocket> _reader;
+    private readonly SocketPipeWriter<TSocket> _writer;
+    private readonly bool _lingerInBackground;
+    private Task? _disposal;
+    private ConnectionAbortedException? _abortReason;
+    private volatile bool _failed;
+
+    /// <param name="socket">Belongs to the connection from here on.</param>
+    /// <param name="settings">What the transport's connections share.</param>
+    /// <param name="lingerInBackground">
+    /// Whether <see cref="DisposeAsync"/> completes at our FIN (a client), or when the socket is gone (a server, which counts it until then).
+    /// </param>
+    public StreamConnection(TSocket socket, StreamSettings settings, bool lingerInBackground)
+        : base(settings.Logger)
+    {
+        _socket = socket;
+        _settings = settings;
+        _lingerInBackground = lingerInBackground;
+        _reader = new SocketPipeReader<TSocket>(socket, this, settings);
+        _writer = new SocketPipeWriter<TSocket>(socket, this, settings);
+        _socket.SetCompletions(this);
+    }
+
+    public override PipeReader Input => _reader;
+
+    public override PipeWriter Output => _writer;
+
+    public override MemoryPool<byte> MemoryPool => _settings.Pool;
+
+    public override long BytesReceived => _reader.BytesReceived;
+
+    public override long BytesSent => _writer.BytesSent;
+
+    /// <summary>No byte can be sent any more: the peer reset the connection, or this side aborted it.</summary>
+    public bool HasFailed => _failed;
+
+    /// <summary>Resets the connection. Pending and later reads fail with <paramref name="abortReason"/>, flushes end as completed.</summary>
+    public override void Abort(ConnectionAbortedException abortReason)
+    {
+        ArgumentNullException.ThrowIfNull(abortReason);
+        if (Interlocked.CompareExchange(ref _abortReason, abortReason, null) is not null)
+        {
+            return; // The first reason is the one that readers see.
+        }
+
+        _failed = true;
+        TrySetReason(ConnectionCloseReason.Aborted);
+        _socket.Abort();
+        _reader.Abort(abortReason);
+        _writer.Abort();
+        FireConnectionClosed();
+    }
+
+    /// <summary>Closes gracefully: everything written arrives, unless the connection failed or was aborted.</summary>
+    public override ValueTask DisposeAsync()
+    {
+        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Interlocked.CompareExchange(ref _disposal, source.Task, null) is { } disposal)
+        {
+            return new ValueTask(disposal);
+        }
+
+        return new ValueTask(CloseAsync(source));
+    }
+
+    public void OnReadable(IoResult result) => _reader.OnReadable(result);
+
+    public void OnSent(IoResult result) => _writer.OnSent(result);
+
+    /// <summary>The reader met the peer's FIN.</summary>
+    public void OnPeerClosed()
+    {
+        TrySetReason(ConnectionCloseReason.PeerClosed);
+        FireConnectionClosed();
+    }
+
+    /// <summary>The reader met the end of the connection.</summary>
+    public void OnFailed(Exception failure)
+    {
+        _failed = true;
+        TrySetReason(ReasonOf(failure));
+        FireConnectionClosed();
+    }
+
+    /// <summary>The writer met the end of the connection.</summary>
+    public void OnSendFailed(SocketError error)
+    {
+        var failure = ToException(error);
+        _reader.FailAfterData(failure);
+        OnFailed(failure);
+    }
+
+    public Exception ToException(SocketError error) => error switch
+    {
+        SocketError.OperationAborted or SocketError.Interrupted =>
+            _abortReason ?? new ConnectionAbortedException("The connection was disposed."),
+        SocketError.ConnectionReset or SocketError.Shutdown or SocketError.ConnectionAborted =>
+            new ConnectionResetException("The peer reset the connection.", new SocketException((int)error)),
+        _ => new IOException($"The connection failed: {error}.", new SocketException((int)error)),
+    };
+
+    private static ConnectionCloseReason ReasonOf(Exception failure) => failure switch
+    {
+        ConnectionResetException => ConnectionCloseReason.PeerReset,
+        ConnectionAbortedException => ConnectionCloseReason.Aborted,
+        _ => ConnectionCloseReason.IoError,
+    };
+
+    private async Task CloseAsync(TaskCompletionSource disposal)
+    {
+        try
+        {
+            _reader.Complete();
+            _writer.Complete();
+            var close = new GracefulClose<TSocket>(this, _socket, _reader, _writer, _settings);
+            await close.FinishSendingAsync().ConfigureAwait(false);
+            TrySetReason(ConnectionCloseReason.HandlerCompleted);
+            FireConnectionClosed();
+            var lingering = close.LingerAsync();
+            if (!_lingerInBackground)
+            {
+                await lingering.ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            disposal.SetResult();
+        }
+    }
+}

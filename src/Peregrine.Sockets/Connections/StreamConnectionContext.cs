@@ -1,0 +1,143 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+using Peregrine.Features;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>The face of a connection: identity, features, close reason and the closed token. Everything but the bytes.</summary>
+internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
+    IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
+    IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature
+{
+    private readonly ILogger _logger;
+    private readonly Lock _closedLock = new();
+    private CancellationTokenSource? _closedSource;
+    private CancellationToken? _closedToken;
+    private bool _closed;
+    private int _reason;
+    private string? _connectionId;
+    private IDictionary<object, object?>? _items;
+    private IDuplexPipe? _transport;
+    private ConnectionFeatureCollection? _features;
+
+    protected StreamConnectionContext(ILogger logger) => _logger = logger;
+
+    public abstract PipeReader Input { get; }
+
+    public abstract PipeWriter Output { get; }
+
+    public abstract MemoryPool<byte> MemoryPool { get; }
+
+    public abstract long BytesReceived { get; }
+
+    public abstract long BytesSent { get; }
+
+    public override string ConnectionId
+    {
+        get => _connectionId ??= ConnectionIds.Next();
+        set => _connectionId = value;
+    }
+
+    public override IFeatureCollection Features => _features ??= new ConnectionFeatureCollection(this);
+
+    [AllowNull]
+    public override IDictionary<object, object?> Items
+    {
+        get => _items ??= new ConnectionItems();
+        set => _items = value;
+    }
+
+    [AllowNull]
+    public override IDuplexPipe Transport
+    {
+        get => _transport ?? this;
+        set => _transport = value;
+    }
+
+    public override EndPoint? LocalEndPoint { get; set; }
+
+    public override EndPoint? RemoteEndPoint { get; set; }
+
+    /// <summary>Null for a connection that stands on no operating system's socket.</summary>
+    public Socket? Socket { get; init; }
+
+    Socket IConnectionSocketFeature.Socket =>
+        Socket ?? throw new InvalidOperationException("This connection stands on no socket of the operating system.");
+
+    public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
+
+    // The token is made when it is asked for: a connection that never looks at it does not pay for it.
+    public override CancellationToken ConnectionClosed
+    {
+        get
+        {
+            lock (_closedLock)
+            {
+                if (_closedToken is not { } token)
+                {
+                    token = _closed ? new CancellationToken(canceled: true) : (_closedSource = new CancellationTokenSource()).Token;
+                    _closedToken = token;
+                }
+
+                return token;
+            }
+        }
+
+        set
+        {
+            lock (_closedLock)
+            {
+                _closedToken = value;
+            }
+        }
+    }
+
+    public bool TrySetReason(ConnectionCloseReason reason)
+    {
+        ArgumentOutOfRangeException.ThrowIfEqual((int)reason, (int)ConnectionCloseReason.None);
+
+        // The reader, the writer, the handler and the server's stop may all end the connection at once.
+        return Interlocked.CompareExchange(ref _reason, (int)reason, (int)ConnectionCloseReason.None) == (int)ConnectionCloseReason.None;
+    }
+
+    protected void FireConnectionClosed()
+    {
+        CancellationTokenSource? source;
+        lock (_closedLock)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            _closed = true;
+            source = _closedSource;
+        }
+
+        if (source is not null)
+        {
+            // The callbacks are the application's: they run on a thread where they delay nobody, and may throw.
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static state =>
+                {
+                    try
+                    {
+                        state.source.Cancel();
+                    }
+                    catch (AggregateException exception)
+                    {
+                        SocketsLog.ClosedCallbackFailed(state.logger, state.id, exception);
+                    }
+                },
+                (source, logger: _logger, id: ConnectionId),
+                preferLocal: false);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using System.Net.Sockets;
+
+namespace Peregrine.Sockets.Linux;
+
+/// <summary>The state of a TCP connection: tcpi_state, the first byte of TCP_INFO (tcp(7), linux/tcp.h).</summary>
+internal static class TcpState
+{
+    private const int IpProtoTcp = 6;
+    private const int TcpInfo = 11;
+    private const byte Closed = 7;
+
+    /// <summary>True if the connection is in CLOSE. False also where that cannot be told: another system, another protocol, a released socket.</summary>
+    public static bool IsClosed(Socket socket)
+    {
+        if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
+        {
+            return false;
+        }
+
+        Span<byte> state = stackalloc byte[1];
+        try
+        {
+            return socket.GetRawSocketOption(IpProtoTcp, TcpInfo, state) == 1 && state[0] == Closed;
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+}

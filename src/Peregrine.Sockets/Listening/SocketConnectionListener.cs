@@ -1,0 +1,186 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+
+namespace Peregrine.Sockets.Listening;
+
+/// <summary>
+/// A listening socket. <see cref="AcceptAsync"/> ends only by its cancellation or by <see cref="UnbindAsync"/>: errors of single
+/// connections are passed over, and a shortage of descriptors or memory is waited out.
+/// </summary>
+internal sealed class SocketConnectionListener : IConnectionListener
+{
+    private readonly Socket _socket;
+    private readonly Func<Socket, ConnectionContext> _connect;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _unbound = new();
+
+    // Held while a call accepts: the socket is disposed only when none does. Disposed with an accept pending, it would set a linger time
+    // of zero on the file description, and connections accepted from an inherited one would later close with a reset.
+    private readonly SemaphoreSlim _accepting = new(1, 1);
+    private AcceptBackoff _backoff;
+
+    /// <param name="socket">Listening; belongs to the listener from here on.</param>
+    /// <param name="connect">Makes a connection of an accepted socket; may throw a <see cref="SocketException"/>.</param>
+    /// <param name="clock">The clock of the back-off.</param>
+    /// <param name="logger">The transport's logger.</param>
+    public SocketConnectionListener(Socket socket, Func<Socket, ConnectionContext> connect, TimeProvider clock, ILogger logger)
+    {
+        socket.Blocking = false;
+        _socket = socket;
+        _connect = connect;
+        _clock = clock;
+        _logger = logger;
+        EndPoint = socket.LocalEndPoint!;
+    }
+
+    public EndPoint EndPoint { get; }
+
+    /// <summary>Waits for the next connection. A second call waits until the first has ended.</summary>
+    /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted.</returns>
+    public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+    {
+        await _accepting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            while (!_unbound.IsCancellationRequested)
+            {
+                var socket = await WaitForSocketAsync(cancellationToken).ConfigureAwait(false);
+                if (socket is not null && Connect(socket) is { } connection)
+                {
+                    return connection;
+                }
+            }
+
+            while (TakeQueuedSocket() is { } socket)
+            {
+                if (Connect(socket) is { } connection)
+                {
+                    return connection;
+                }
+            }
+
+            _socket.Dispose();
+            return null;
+        }
+        finally
+        {
+            _accepting.Release();
+        }
+    }
+
+    /// <summary>
+    /// Stops listening. What the kernel has queued is still handed out by <see cref="AcceptAsync"/>, which closes the socket when the
+    /// queue is empty and then returns null.
+    /// </summary>
+    public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+    {
+        if (_unbound.IsCancellationRequested)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        try
+        {
+            // A second listen(2) with a backlog of zero: new connections are not queued any more, queued ones can still be accepted.
+            _socket.Listen(0);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // Not possible: the queue is emptied all the same.
+        }
+
+        return new ValueTask(_unbound.CancelAsync());
+    }
+
+    /// <summary>Stops listening and closes the socket. Connections that are still queued in the kernel are reset.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _unbound.CancelAsync().ConfigureAwait(false);
+        await _accepting.WaitAsync().ConfigureAwait(false);
+        _socket.Dispose();
+        _accepting.Release();
+    }
+
+    /// <summary>Null if accept failed, or the listener was unbound: the caller tries again.</summary>
+    private async ValueTask<Socket?> WaitForSocketAsync(CancellationToken cancellationToken)
+    {
+        using var linked = cancellationToken.CanBeCanceled
+            ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _unbound.Token)
+            : null;
+        var token = linked?.Token ?? _unbound.Token;
+        try
+        {
+            try
+            {
+                var socket = await _socket.AcceptAsync(token).ConfigureAwait(false);
+                _backoff.Reset();
+                return socket;
+            }
+            catch (SocketException exception)
+            {
+                await BackOffAsync(exception.SocketErrorCode, token).ConfigureAwait(false);
+                return null;
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async Task BackOffAsync(SocketError error, CancellationToken cancellationToken)
+    {
+        var delay = _backoff.Next(error);
+        if (delay == TimeSpan.Zero)
+        {
+            return;
+        }
+
+        if (_backoff.ShouldReport(_clock))
+        {
+            SocketsLog.AcceptFailed(_logger, EndPoint, error);
+        }
+
+        // Edge-triggered epoll does not tell again when a descriptor is free: only a timer can retry (accept failed before it dequeued).
+        await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
+    }
+
+    private Socket? TakeQueuedSocket()
+    {
+        for (var errors = 0; errors < 64; errors++)
+        {
+            try
+            {
+                return _socket.Accept();
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+            {
+                // That one is gone; the next may be fine.
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return null; // Empty, or closed already.
+            }
+        }
+
+        return null;
+    }
+
+    private ConnectionContext? Connect(Socket socket)
+    {
+        try
+        {
+            return _connect(socket);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // Reset while it was queued: accept returns it all the same, and any option that is set on it may throw.
+            socket.Dispose();
+            SocketsLog.AcceptedConnectionGone(_logger, EndPoint, exception.Message);
+            return null;
+        }
+    }
+}
