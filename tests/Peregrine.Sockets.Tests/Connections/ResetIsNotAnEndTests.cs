@@ -1,0 +1,51 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Features;
+
+namespace Peregrine.Sockets.Tests.Connections;
+
+/// <summary>The kernel reports a reset once. Whoever asks later must not take it for the end of the stream.</summary>
+public sealed class ResetIsNotAnEndTests
+{
+    [Fact]
+    public async Task A_reset_that_a_send_has_seen_first_fails_the_next_read()
+    {
+        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.EndPoint);
+        await using var server = (await listener.AcceptAsync().Bounded())!;
+
+        client.LingerState = new LingerOption(true, 0);
+        client.Dispose();
+        while (!(await server.Transport.Output.WriteAsync(new byte[1]).Bounded()).IsCompleted)
+        {
+            await Task.Yield();
+        }
+
+        await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReadAsync().Bounded());
+        Assert.Equal(ConnectionCloseReason.PeerReset, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+    }
+
+    [Fact]
+    public async Task A_reset_whose_report_somebody_else_took_fails_the_next_read()
+    {
+        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.EndPoint);
+        await using var server = (await listener.AcceptAsync().Bounded())!;
+
+        client.LingerState = new LingerOption(true, 0);
+        client.Dispose();
+        var socket = server.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionSocketFeature>()!.Socket;
+        while ((int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! == 0)
+        {
+            await Task.Yield();
+        }
+
+        await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReadAsync().Bounded());
+    }
+}

@@ -1,0 +1,318 @@
+using System.Net.Sockets;
+using Peregrine.Sockets.Connections;
+
+namespace Peregrine.Sockets.Tests.Simulation;
+
+/// <summary>The simulated socket behind the seam.</summary>
+internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStreamSocket
+{
+    public void SetCompletions(IStreamSocketCompletions completions) => socket.Completions = completions;
+
+    public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);
+
+    public bool WaitReadable(out IoResult result) => socket.WaitReadable(out result);
+
+    public IoResult TrySend(ReadOnlySpan<byte> data) => socket.TrySend(data);
+
+    public bool Send(ReadOnlyMemory<byte> data, out IoResult result) => socket.Send(data, out result);
+
+    public void ShutdownSend() => socket.ShutdownSend();
+
+    public void Abort() => socket.Abort();
+
+    public void Dispose() => socket.Dispose();
+}
+
+/// <summary>
+/// One end of a simulated connection. Each operation moves a part, would block, completes at once or later, as the network's seed decides;
+/// the kernel between the ends holds few bytes; a reset is reported once, as Linux does, and looks like an end of stream after that.
+/// </summary>
+internal sealed class SimulatedSocket
+{
+    private readonly SimulatedNetwork _network;
+    private readonly Lock _lock;
+    private readonly Queue<byte> _received = new();
+    private readonly int _capacity;
+    private SimulatedSocket _peer = null!;
+    private bool _finReceived;
+    private bool _finSent;
+    private bool _released;
+    private bool _reset;
+    private bool _resetReported;
+    private bool _waiting;
+    private bool _waitPosted;
+    private ReadOnlyMemory<byte>? _sending;
+    private bool _sendPosted;
+
+    private SimulatedSocket(SimulatedNetwork network, Lock pairLock, int capacity)
+    {
+        _network = network;
+        _lock = pairLock;
+        _capacity = capacity;
+    }
+
+    public IStreamSocketCompletions Completions { get; set; } = null!;
+
+    public static (SimulatedSocket First, SimulatedSocket Second) CreatePair(SimulatedNetwork network)
+    {
+        var pairLock = new Lock();
+        var capacity = 1 + network.Next(network.Next(2) == 0 ? 16 : 2_000);
+        var first = new SimulatedSocket(network, pairLock, capacity);
+        var second = new SimulatedSocket(network, pairLock, capacity) { _peer = first };
+        first._peer = second;
+        return (first, second);
+    }
+
+    public IoResult TryReceive(Span<byte> buffer)
+    {
+        lock (_lock)
+        {
+            if (_released)
+            {
+                return IoResult.Released;
+            }
+
+            if (_received.Count > 0)
+            {
+                if (OneIn(16))
+                {
+                    return IoResult.WouldBlock;
+                }
+
+                var count = Part(Math.Min(buffer.Length, _received.Count));
+                for (var i = 0; i < count; i++)
+                {
+                    buffer[i] = _received.Dequeue();
+                }
+
+                PostSendLocked(_peer);
+                return new IoResult(count, SocketError.Success);
+            }
+
+            if (TakeResetLocked(out var error))
+            {
+                return error;
+            }
+
+            return _finReceived || _reset ? new IoResult(0, SocketError.Success) : IoResult.WouldBlock;
+        }
+    }
+
+    public bool WaitReadable(out IoResult result)
+    {
+        lock (_lock)
+        {
+            Assert.False(_waiting, "A second wait was armed while one was pending.");
+            if (IsReadableLocked() && OneIn(2))
+            {
+                result = ReadableLocked();
+                return true;
+            }
+
+            _waiting = true;
+            result = default;
+            if (IsReadableLocked() || OneIn(16))
+            {
+                PostReadableLocked(this);
+            }
+
+            return false;
+        }
+    }
+
+    public IoResult TrySend(ReadOnlySpan<byte> data)
+    {
+        lock (_lock)
+        {
+            Assert.Null(_sending);
+            return OneIn(8) && !_released ? IoResult.WouldBlock : SendLocked(data);
+        }
+    }
+
+    public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
+    {
+        lock (_lock)
+        {
+            Assert.True(_sending is null, "A second send was started while one was pending.");
+            if (OneIn(2))
+            {
+                result = SendLocked(data.Span);
+                if (!result.IsWouldBlock)
+                {
+                    return true;
+                }
+            }
+
+            _sending = data;
+            result = default;
+            PostSendLocked(this);
+            return false;
+        }
+    }
+
+    public void ShutdownSend()
+    {
+        lock (_lock)
+        {
+            if (!_finSent && !_released && !_reset)
+            {
+                Assert.True(_sending is null, "FIN was sent before the data in front of it.");
+                _finSent = true;
+                _peer._finReceived = true;
+                PostReadableLocked(_peer);
+            }
+        }
+    }
+
+    public void Abort()
+    {
+        lock (_lock)
+        {
+            if (!_released)
+            {
+                ReleaseLocked(reset: true);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (!_released)
+            {
+                // As the kernel does: with bytes unread, the peer gets a reset instead of an end.
+                ReleaseLocked(reset: _received.Count > 0 || !_finSent);
+            }
+        }
+    }
+
+    private void ReleaseLocked(bool reset)
+    {
+        _released = true;
+        _received.Clear();
+        PostReadableLocked(this);
+        PostSendLocked(this);
+        if (reset && !_peer._released)
+        {
+            // What was on its way is lost; what the peer's kernel has received may still be read.
+            _peer._reset = true;
+            PostReadableLocked(_peer);
+        }
+
+        PostSendLocked(_peer);
+    }
+
+    private IoResult SendLocked(ReadOnlySpan<byte> data)
+    {
+        if (_released)
+        {
+            return IoResult.Released;
+        }
+
+        if (TakeResetLocked(out var error))
+        {
+            return error;
+        }
+
+        if (_reset || _finSent)
+        {
+            return new IoResult(0, SocketError.Shutdown);
+        }
+
+        if (_peer._released)
+        {
+            // The peer's kernel answers with a reset.
+            _reset = true;
+            PostReadableLocked(this);
+            return new IoResult(data.Length, SocketError.Success);
+        }
+
+        var room = Math.Min(data.Length, _capacity - _peer._received.Count);
+        if (room <= 0 && data.Length > 0)
+        {
+            return IoResult.WouldBlock;
+        }
+
+        var count = data.Length == 0 ? 0 : Part(room);
+        foreach (var value in data[..count])
+        {
+            _peer._received.Enqueue(value);
+        }
+
+        PostReadableLocked(_peer);
+        return new IoResult(count, SocketError.Success);
+    }
+
+    private bool TakeResetLocked(out IoResult error)
+    {
+        error = new IoResult(0, SocketError.ConnectionReset);
+        if (!_reset || _resetReported)
+        {
+            return false;
+        }
+
+        _resetReported = true;
+        return true;
+    }
+
+    private bool IsReadableLocked() => _released || _received.Count > 0 || _finReceived || _reset;
+
+    private IoResult ReadableLocked() =>
+        _released ? IoResult.Released
+        : _received.Count == 0 && TakeResetLocked(out var error) ? error
+        : new IoResult(0, SocketError.Success);
+
+    private static void PostReadableLocked(SimulatedSocket socket)
+    {
+        if (socket._waiting && !socket._waitPosted)
+        {
+            socket._waitPosted = true;
+            socket._network.Post(socket.CompleteWait);
+        }
+    }
+
+    private void CompleteWait()
+    {
+        IoResult result;
+        lock (_lock)
+        {
+            _waiting = false;
+            _waitPosted = false;
+            result = ReadableLocked();
+        }
+
+        Completions.OnReadable(result);
+    }
+
+    private static void PostSendLocked(SimulatedSocket socket)
+    {
+        if (socket._sending is not null && !socket._sendPosted)
+        {
+            socket._sendPosted = true;
+            socket._network.Post(socket.CompleteSend);
+        }
+    }
+
+    private void CompleteSend()
+    {
+        IoResult result;
+        lock (_lock)
+        {
+            _sendPosted = false;
+            result = SendLocked(_sending!.Value.Span);
+            if (result.IsWouldBlock)
+            {
+                return; // The peer posts it again when it has received.
+            }
+
+            _sending = null;
+        }
+
+        Completions.OnSent(result);
+    }
+
+    private bool OneIn(int chances) => _network.Next(chances) == 0;
+
+    private int Part(int most) => OneIn(2) ? most : 1 + _network.Next(most);
+}

@@ -1,0 +1,15 @@
+namespace Peregrine.Sockets.Tests;
+
+internal static class TestTimeout
+{
+    /// <summary>How long a test waits for what must come.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
+
+    public static Task Bounded(this Task task) => task.WaitAsync(Limit);
+
+    public static Task<T> Bounded<T>(this Task<T> task) => task.WaitAsync(Limit);
+
+    public static Task<T> Bounded<T>(this ValueTask<T> task) => task.AsTask().WaitAsync(Limit);
+
+    public static Task Bounded(this ValueTask task) => task.AsTask().WaitAsync(Limit);
+}
