@@ -8,9 +8,12 @@ namespace Peregrine.Sockets.Tests.Simulation;
 /// </summary>
 internal sealed class SimulatedNetwork(int seed) : PipeScheduler
 {
+    private const int MaximumSteps = 1_000_000;
+
     private readonly Lock _lock = new();
     private readonly Random _random = new(seed);
     private readonly List<Action> _pending = [];
+    private int _decisions;
 
     public override void Schedule(Action<object?> action, object? state) => Post(() => action(state));
 
@@ -27,6 +30,11 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
     {
         lock (_lock)
         {
+            if (++_decisions > MaximumSteps)
+            {
+                throw new TimeoutException($"The work is not done after {MaximumSteps} decisions: it goes round in circles.");
+            }
+
             return _random.Next(exclusiveMaximum);
         }
     }
@@ -58,11 +66,16 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
     public void RunUntilComplete(Task work)
     {
         var idle = 0;
+        var steps = 0;
         while (!work.IsCompleted)
         {
             if (Step())
             {
                 idle = 0;
+                if (++steps > MaximumSteps)
+                {
+                    throw new TimeoutException($"The work is not done after {MaximumSteps} steps: it goes round in circles.");
+                }
             }
             else if (((IAsyncResult)work).AsyncWaitHandle.WaitOne(millisecondsTimeout: 1))
             {

@@ -1,0 +1,257 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Microsoft.AspNetCore.Connections;
+
+namespace Peregrine.Sockets.Tests.Simulation;
+
+/// <summary>The reader, the writer and the close sequence under 10,000 orders of events, each decided by its seed.</summary>
+public sealed class SeededScheduleTests
+{
+    private const int Schedules = 10_000;
+
+    [Fact]
+    public void Every_byte_arrives_in_order_and_every_block_comes_back() => ForEachSeed(0, TransferBothWaysAsync);
+
+    [Fact]
+    public void A_reset_at_any_moment_ends_both_sides_and_every_block_comes_back() => ForEachSeed(1_000_000, TransferUntilResetAsync);
+
+    private static void ForEachSeed(int firstSeed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program)
+    {
+        // xunit's synchronization context would move the programs to other threads, and the order would not be the seed's.
+        var context = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        try
+        {
+            for (var seed = firstSeed; seed < firstSeed + Schedules; seed++)
+            {
+                Run(seed, program);
+            }
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(context);
+        }
+    }
+
+    private static void Run(int seed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program)
+    {
+        var random = new Random(seed);
+        var network = new SimulatedNetwork(seed);
+        var pool = new Peregrine.Testing.LeakCheckingMemoryPool();
+        var blockSize = random.Next(3) switch { 0 => 1, 1 => random.Next(2, 16), _ => random.Next(16, 600) };
+        var pair = SimulatedPair.Connect(network, pool, blockSize);
+        try
+        {
+            network.RunUntilComplete(program(network, pair, random));
+            while (network.Step())
+            {
+            }
+
+            pool.AssertAllReturned();
+        }
+        catch (Exception exception)
+        {
+            throw new InvalidOperationException($"Seed {seed}, blocks of {blockSize}: {exception.Message}", exception);
+        }
+    }
+
+    private static async Task TransferBothWaysAsync(SimulatedNetwork network, SimulatedPair pair, Random random)
+    {
+        var toServer = random.Next(0, 3_000);
+        var toClient = random.Next(0, 3_000);
+        var programs = new[]
+        {
+            WriteAsync(network, pair.Client.Output, toServer, random), ReadAsync(network, pair.Server.Input, toServer, random),
+            WriteAsync(network, pair.Server.Output, toClient, random), ReadAsync(network, pair.Client.Input, toClient, random),
+        };
+        await Task.WhenAll(programs);
+        await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
+    }
+
+    private static async Task TransferUntilResetAsync(SimulatedNetwork network, SimulatedPair pair, Random random)
+    {
+        var programs = new[]
+        {
+            UntilTheEndAsync(WriteAsync(network, pair.Client.Output, 3_000, random)),
+            UntilTheEndAsync(ReadAsync(network, pair.Server.Input, 3_000, random)),
+            UntilTheEndAsync(WriteAsync(network, pair.Server.Output, 3_000, random)),
+            UntilTheEndAsync(ReadAsync(network, pair.Client.Input, 3_000, random)),
+        };
+        var abort = random.Next(3) switch { 0 => new[] { pair.Server }, 1 => [pair.Client], _ => [pair.Server, pair.Client] };
+        for (var steps = random.Next(400); steps > 0; steps--)
+        {
+            await Turn(network);
+        }
+
+        foreach (var connection in abort)
+        {
+            connection.Abort(new ConnectionAbortedException("The schedule says so."));
+        }
+
+        await Task.WhenAll(programs);
+        await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
+    }
+
+    private static async Task UntilTheEndAsync(Task program)
+    {
+        try
+        {
+            await program;
+        }
+        catch (Exception exception) when (exception is ConnectionAbortedException or ConnectionResetException)
+        {
+        }
+    }
+
+    private static async Task WriteAsync(SimulatedNetwork network, PipeWriter writer, int total, Random random)
+    {
+        var position = 0;
+        while (position < total)
+        {
+            var count = Math.Min(total - position, random.Next(1, 200));
+            var result = default(FlushResult);
+            try
+            {
+                switch (random.Next(5))
+                {
+                    case 0:
+                        var chunk = new byte[count];
+                        Fill(chunk, position);
+                        position += count;
+                        result = await writer.WriteAsync(chunk);
+                        break;
+                    case 1:
+                        position += WriteToMemory(writer, position, count, random);
+                        var flush = writer.FlushAsync();
+                        network.Post(writer.CancelPendingFlush);
+                        result = await flush;
+                        break;
+                    case 2:
+                        position += WriteToMemory(writer, position, count, random);
+                        var source = new CancellationTokenSource(); // Not disposed: its turn to cancel may come late.
+                        var cancelled = writer.FlushAsync(source.Token);
+                        network.Post(source.Cancel);
+                        result = await cancelled;
+                        break;
+                    case 3:
+                        position += WriteToMemory(writer, position, count, random);
+                        break;
+                    default:
+                        position += WriteToMemory(writer, position, count, random);
+                        result = await writer.FlushAsync();
+                        break;
+                }
+            }
+            catch (OperationCanceledException exception) when (exception is not ConnectionAbortedException)
+            {
+            }
+
+            if (result.IsCompleted)
+            {
+                break;
+            }
+        }
+
+        writer.Complete();
+    }
+
+    private static int WriteToMemory(PipeWriter writer, int position, int count, Random random)
+    {
+        var memory = writer.GetMemory(random.Next(count + 1));
+        var written = Math.Min(memory.Length, count);
+        Fill(memory.Span[..written], position);
+        writer.Advance(written);
+        return written;
+    }
+
+    private static async Task ReadAsync(SimulatedNetwork network, PipeReader reader, int total, Random random)
+    {
+        long position = 0;
+        while (true)
+        {
+            ReadResult result;
+            try
+            {
+                switch (random.Next(6))
+                {
+                    case 0:
+                        if (!reader.TryRead(out result))
+                        {
+                            await Turn(network);
+                            continue;
+                        }
+
+                        break;
+                    case 1:
+                        var read = reader.ReadAsync();
+                        network.Post(reader.CancelPendingRead);
+                        result = await read;
+                        break;
+                    case 2:
+                        var source = new CancellationTokenSource(); // Not disposed: its turn to cancel may come late.
+                        var cancelled = reader.ReadAsync(source.Token);
+                        network.Post(source.Cancel);
+                        result = await cancelled;
+                        break;
+                    default:
+                        result = await reader.ReadAsync();
+                        break;
+                }
+            }
+            catch (OperationCanceledException exception) when (exception is not ConnectionAbortedException)
+            {
+                continue;
+            }
+
+            Check(result.Buffer, position);
+            if (result.IsCompleted && random.Next(2) == 0)
+            {
+                position += result.Buffer.Length;
+                break;
+            }
+
+            var length = (int)result.Buffer.Length;
+            var consumed = random.Next(length + 1);
+            reader.AdvanceTo(
+                result.Buffer.GetPosition(consumed),
+                random.Next(2) == 0 ? result.Buffer.End : result.Buffer.GetPosition(random.Next(consumed, length + 1)));
+            position += consumed;
+        }
+
+        Assert.Equal(total, position);
+        reader.Complete();
+    }
+
+    private static Task Turn(SimulatedNetwork network)
+    {
+        var turn = new TaskCompletionSource();
+        network.Post(turn.SetResult);
+        return turn.Task;
+    }
+
+    private static void Fill(Span<byte> span, long position)
+    {
+        for (var i = 0; i < span.Length; i++)
+        {
+            span[i] = At(position + i);
+        }
+    }
+
+    private static void Check(ReadOnlySequence<byte> buffer, long position)
+    {
+        foreach (var segment in buffer)
+        {
+            foreach (var value in segment.Span)
+            {
+                if (value != At(position))
+                {
+                    Assert.Fail($"Byte {position} is {value} instead of {At(position)}.");
+                }
+
+                position++;
+            }
+        }
+    }
+
+    private static byte At(long position) => (byte)((position * 31) ^ (position >> 8));
+}

@@ -1,0 +1,28 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Time;
+
+namespace Peregrine.Sockets.Tests.Simulation;
+
+/// <summary>Two connections of the real transport, joined by simulated sockets.</summary>
+internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Server, StreamConnection<SimulatedStreamSocket> Client)
+{
+    public static SimulatedPair Connect(SimulatedNetwork network, MemoryPool<byte> pool, int blockSizeInBytes)
+    {
+        var settings = new StreamSettings
+        {
+            Pool = pool,
+            Heartbeat = new Heartbeat(TimeProvider.System),
+            Logger = NullLogger.Instance,
+            Scheduler = network,
+            ReceiveBlockSizeInBytes = blockSizeInBytes,
+            MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
+            SendBlockSizeInBytes = blockSizeInBytes,
+        };
+        var (server, client) = SimulatedSocket.CreatePair(network);
+        return new SimulatedPair(
+            new StreamConnection<SimulatedStreamSocket>(new SimulatedStreamSocket(server), settings, lingerInBackground: false),
+            new StreamConnection<SimulatedStreamSocket>(new SimulatedStreamSocket(client), settings, lingerInBackground: false));
+    }
+}
