@@ -14,7 +14,6 @@ namespace Peregrine.Testing;
 /// </remarks>
 public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionFactory
 {
-    private const int FirstPort = 49_152;
     private readonly ConcurrentDictionary<EndPoint, InMemoryListener> _listeners = new();
     private readonly InMemoryConnectionSettings _settings;
     private readonly int _backlog;
@@ -96,4 +95,6 @@ public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionF
                 return port;
         }
     }
+
+    private const int FirstPort = 49_152;
 }

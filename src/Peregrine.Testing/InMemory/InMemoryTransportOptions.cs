@@ -14,7 +14,7 @@ public sealed class InMemoryTransportOptions
 
     /// <summary>
     /// The smallest buffer that the transport asks the pool for, in bytes. Default 4096, at least 1.
-    /// A pool may give more than it is asked for: buffers of exactly this size need a pool that gives exactly what it is asked for.
+    /// A pool may give more than it is asked for: buffers of exactly this size need a <see cref="LeakCheckingMemoryPool"/>.
     /// </summary>
     public int BlockSizeInBytes { get; set; } = 4096;
 
