@@ -1,0 +1,98 @@
+using System.IO.Pipelines;
+
+namespace Peregrine.Testing;
+
+/// <summary>The writing end of a <see cref="OneWayPipe"/>.</summary>
+internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discarding, Action onCompleted) : PipeWriter
+{
+    private readonly PipeWriter _inner = pipe.Writer;
+    private volatile bool _pending;
+    private volatile bool _completed;
+    private bool _discards;
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes => _discards ? discarding.UnflushedBytes : _inner.UnflushedBytes;
+
+    public override Memory<byte> GetMemory(int sizeHint = 0) => _discards && !_completed ? discarding.GetMemory(sizeHint) : _inner.GetMemory(sizeHint);
+
+    public override Span<byte> GetSpan(int sizeHint = 0) => _discards && !_completed ? discarding.GetMemory(sizeHint).Span : _inner.GetSpan(sizeHint);
+
+    public override void Advance(int bytes)
+    {
+        if (_discards && !_completed)
+            discarding.Advance(bytes);
+        else
+            _inner.Advance(bytes);
+    }
+
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        if (_pending)
+            throw new InvalidOperationException("A flush is pending; one operation at a time is allowed.");
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        if (_completed)
+            return _inner.FlushAsync(CancellationToken.None);
+        if (pipe.WritesEnded)
+            return new(Discard());
+
+        long unflushed = _inner.UnflushedBytes;
+        var flush = _inner.FlushAsync(cancellationToken);
+        pipe.CountSent(unflushed - _inner.UnflushedBytes);
+        return flush.IsCompletedSuccessfully && !pipe.WritesEnded ? new(flush.Result) : AwaitFlushAsync(flush);
+    }
+
+    public override void CancelPendingFlush() => _inner.CancelPendingFlush();
+
+    public override void Complete(Exception? exception = null)
+    {
+        if (_completed)
+            return;
+        _completed = true;
+        if (_discards)
+        {
+            discarding.Clear();
+        }
+        else
+        {
+            if (exception is null)
+                pipe.CountSent(_inner.UnflushedBytes);
+            else
+                pipe.DiscardUnflushed();
+            _inner.Complete();
+        }
+
+        onCompleted();
+    }
+
+    private async ValueTask<FlushResult> AwaitFlushAsync(ValueTask<FlushResult> flush)
+    {
+        // A second flush would make the pipe fail both its ends; it is refused here instead.
+        _pending = true;
+        FlushResult result;
+        try
+        {
+            result = await flush.ConfigureAwait(false);
+        }
+        finally
+        {
+            _pending = false;
+        }
+
+        return pipe.WritesEnded ? Discard() : result;
+    }
+
+    // The pipe keeps what is written to it until both ends are complete, so a writer that goes on after its peer is gone would fill the memory.
+    private FlushResult Discard()
+    {
+        if (!_discards && !_completed)
+        {
+            _discards = true;
+            _inner.Complete();
+        }
+
+        discarding.Clear();
+        return new FlushResult(isCanceled: false, isCompleted: true);
+    }
+}
