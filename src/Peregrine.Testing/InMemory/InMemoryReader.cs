@@ -9,6 +9,7 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
     private readonly PipeReader _inner = pipe.Reader;
     private ReadOnlySequence<byte> _current;
     private long _consumed;
+    private bool _mayAdvance;
     private volatile bool _pending;
     private volatile bool _completed;
 
@@ -44,10 +45,14 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
         ThrowIfPending();
+        // The pipe notices a second call only after it has moved on.
+        if (!_mayAdvance && !_completed)
+            throw new InvalidOperationException("There is no read to advance.");
         long bytes = _current.IsEmpty ? 0 : _current.Slice(_current.Start, consumed).Length;
         _inner.AdvanceTo(consumed, examined);
         _consumed += bytes;
         _current = default;
+        _mayAdvance = false;
     }
 
     public override void CancelPendingRead() => _inner.CancelPendingRead();
@@ -82,6 +87,7 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
 
     private ReadResult Received(in ReadResult result)
     {
+        _mayAdvance = true;
         long readable = pipe.ReadableBytes - _consumed;
         _current = result.Buffer.Length > readable ? result.Buffer.Slice(0, readable) : result.Buffer;
         pipe.CountReceived(_consumed + _current.Length);

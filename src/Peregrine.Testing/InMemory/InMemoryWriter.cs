@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 
 namespace Peregrine.Testing;
@@ -26,10 +27,23 @@ internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discardin
             _inner.Advance(bytes);
     }
 
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        ThrowIfPending();
+        if (_completed)
+            return _inner.WriteAsync(source, CancellationToken.None);
+        // A token that is cancelled before the call means that nothing is taken; one that is cancelled later, that everything is.
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        if (pipe.WritesEnded)
+            return new(Discard());
+        this.Write(source.Span);
+        return FlushAsync(cancellationToken);
+    }
+
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (_pending)
-            throw new InvalidOperationException("A flush is pending; one operation at a time is allowed.");
+        ThrowIfPending();
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled<FlushResult>(cancellationToken);
         if (_completed)
@@ -64,6 +78,12 @@ internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discardin
         }
 
         onCompleted();
+    }
+
+    private void ThrowIfPending()
+    {
+        if (_pending)
+            throw new InvalidOperationException("A flush is pending; one operation at a time is allowed.");
     }
 
     private async ValueTask<FlushResult> AwaitFlushAsync(ValueTask<FlushResult> flush)

@@ -1,0 +1,43 @@
+using Microsoft.AspNetCore.Connections;
+using Peregrine.Testing;
+
+namespace Peregrine.Contract;
+
+/// <summary>Two connected connections of one transport, and the pools that their buffers come from.</summary>
+public sealed class ConnectionPair(ConnectionContext server, ConnectionContext client, int blockSizeInBytes, params LeakCheckingMemoryPool[] pools) : IAsyncDisposable
+{
+    public ConnectionContext Server => server;
+
+    public ConnectionContext Client => client;
+
+    public int BlockSizeInBytes => blockSizeInBytes;
+
+    public IReadOnlyList<LeakCheckingMemoryPool> Pools => pools;
+
+    /// <summary>
+    /// How long a flush must stay pending before a test believes that nothing moves any more. A kernel goes on moving bytes between two sockets
+    /// for a while; a transport that lives in this process needs no time.
+    /// </summary>
+    public TimeSpan SettleTime { get; init; }
+
+    /// <summary>What else belongs to the pair (a listener, a transport), disposed after the connections.</summary>
+    public Func<ValueTask>? Cleanup { get; init; }
+
+    public int RentedBlocks => pools.Sum(pool => pool.Rented);
+
+    /// <summary>Both at once: a graceful close may wait for the other side's.</summary>
+    public Task DisposeConnectionsAsync() => Task.WhenAll(server.DisposeAsync().AsTask(), client.DisposeAsync().AsTask());
+
+    /// <summary>Disposes both connections and requires that every buffer came back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await DisposeConnectionsAsync().WaitAsync(TransportContract.Limit, TimeProvider.System);
+        if (Cleanup is not null)
+            await Cleanup();
+        foreach (var pool in pools)
+        {
+            await pool.WhenAllReturnedAsync(TransportContract.Limit);
+            pool.Dispose();
+        }
+    }
+}

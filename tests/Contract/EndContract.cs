@@ -1,0 +1,189 @@
+using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
+
+namespace Peregrine.Contract;
+
+/// <summary>How a connection ends, what each side sees of it, and the reason that is kept.</summary>
+public abstract class EndContract(Func<int, ValueTask<ConnectionPair>> connect) : TransportContract(connect)
+{
+    private const long MostThatATransportMayHold = 64 << 20;
+
+    [ThreadStatic]
+    private static bool _insideAbort;
+
+    [Theory, BlockSizes]
+    public Task Abort_fails_the_pending_read_and_every_later_one(int blockSize) => RunAsync(blockSize, async (server, _) =>
+    {
+        var reading = server.Transport.Input.ReadAsync().AsTask();
+        server.Abort(new ConnectionAbortedException("enough"));
+        Assert.Equal("enough", (await Assert.ThrowsAsync<ConnectionAbortedException>(() => reading)).Message);
+        for (int i = 0; i < 3; i++)
+        {
+            var later = await Assert.ThrowsAsync<ConnectionAbortedException>(async () => await server.Transport.Input.ReadAsync());
+            Assert.Equal("enough", later.Message);
+        }
+    });
+
+    [Theory, BlockSizes]
+    public Task Abort_ends_flushes_without_an_exception(int blockSize) => RunAsync(blockSize, async (server, _) =>
+    {
+        server.Transport.Output.Buffer(0, 100);
+        server.Abort();
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.True((await server.Transport.Output.FlushAsync()).IsCompleted);
+            Assert.True((await server.Transport.Output.WriteAsync(new byte[100])).IsCompleted);
+        }
+    });
+
+    [Theory, BlockSizes]
+    public Task Abort_ends_a_pending_flush_without_an_exception(int blockSize) => RunAsync(blockSize, async pair =>
+    {
+        var flush = await FlushUntilPendingAsync(pair);
+        pair.Server.Abort();
+        Assert.True((await flush).IsCompleted);
+    });
+
+    [Theory, BlockSizes]
+    public Task A_peers_Abort_ends_a_pending_flush_without_an_exception(int blockSize) => RunAsync(blockSize, async pair =>
+    {
+        var flush = await FlushUntilPendingAsync(pair);
+        pair.Client.Abort();
+        Assert.True((await flush).IsCompleted);
+    });
+
+    [Theory, BlockSizes]
+    public Task A_peers_Abort_fails_the_pending_read_and_every_later_one(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var reading = server.Transport.Input.ReadAsync().AsTask();
+        client.Abort(new ConnectionAbortedException("enough"));
+        await Assert.ThrowsAsync<ConnectionResetException>(() => reading);
+        for (int i = 0; i < 3; i++)
+            await Assert.ThrowsAsync<ConnectionResetException>(async () => await server.Transport.Input.ReadAsync());
+    });
+
+    [Theory, BlockSizes]
+    public Task A_peers_Abort_is_never_taken_for_an_end(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        await client.Transport.Output.SendAsync(0, 5000);
+        client.Abort();
+        // How much of the data arrives before the reset is the transport's affair.
+        await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReceiveToEndAsync());
+    });
+
+    [Theory, BlockSizes]
+    public Task What_was_read_before_an_Abort_stays_readable(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        await client.Transport.Output.SendAsync(0, 1000);
+        var held = await server.Transport.Input.ReadUntilAsync(1000);
+        server.Abort();
+        Content.Verify(held.Buffer, 0);
+        server.Transport.Input.AdvanceTo(held.Buffer.End);
+        await Assert.ThrowsAsync<ConnectionAbortedException>(async () => await server.Transport.Input.ReadAsync());
+    });
+
+    [Theory, BlockSizes]
+    public Task Abort_can_be_called_from_many_threads(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var reading = server.Transport.Input.ReadAsync().AsTask();
+        await client.Transport.Output.SendAsync(0, 1);
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => (i % 2 == 0 ? server : client).Abort())));
+        await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            server.Transport.Input.AdvanceTo((await reading).Buffer.Start);
+            while (true)
+            {
+                var result = await server.Transport.Input.ReadAsync();
+                server.Transport.Input.AdvanceTo(result.Buffer.End);
+                Assert.False(result.IsCompleted);
+            }
+        });
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_when_the_peers_end_is_read(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var closed = WhenClosedAsync(server);
+        await client.Transport.Output.SendAsync(0, 10);
+        await server.Transport.Input.ReceiveAsync(0, 10);
+        Assert.False(server.ConnectionClosed.IsCancellationRequested);
+        Assert.Equal(ConnectionCloseReason.None, Reason(server));
+
+        await client.Transport.Output.CompleteAsync();
+        await server.Transport.Input.ReceiveToEndAsync(10);
+        await closed;
+        Assert.Equal(ConnectionCloseReason.PeerClosed, Reason(server));
+        Assert.Equal(ConnectionCloseReason.None, Reason(client));
+        Assert.False(client.ConnectionClosed.IsCancellationRequested);
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_when_the_peers_reset_is_seen(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var closed = WhenClosedAsync(server);
+        client.Abort();
+        await Assert.ThrowsAsync<ConnectionResetException>(async () => await server.Transport.Input.ReadAsync());
+        await closed;
+        Assert.Equal(ConnectionCloseReason.PeerReset, Reason(server));
+        Assert.Equal(ConnectionCloseReason.Aborted, Reason(client));
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_on_Abort_and_not_inside_it(int blockSize) => RunAsync(blockSize, async (server, _) =>
+    {
+        var inside = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var registration = server.ConnectionClosed.UnsafeRegister(_ => inside.SetResult(_insideAbort), null);
+        _insideAbort = true;
+        server.Abort();
+        _insideAbort = false;
+        Assert.False(await inside.Task);
+        Assert.Equal(ConnectionCloseReason.Aborted, Reason(server));
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_on_Dispose(int blockSize) => RunAsync(blockSize, async pair =>
+    {
+        var closed = Task.WhenAll(WhenClosedAsync(pair.Server), WhenClosedAsync(pair.Client));
+        await pair.DisposeConnectionsAsync();
+        await closed;
+    });
+
+    [Theory, BlockSizes]
+    public Task The_first_reason_wins(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var other = client.Features.Get<IConnectionCloseFeature>()!;
+        Assert.True(other.TrySetReason(ConnectionCloseReason.DrainDeadline));
+        var feature = server.Features.Get<IConnectionCloseFeature>()!;
+        Assert.ThrowsAny<ArgumentException>(() => feature.TrySetReason(ConnectionCloseReason.None));
+        await client.Transport.Output.CompleteAsync();
+        await server.Transport.Input.ReceiveToEndAsync();
+        Assert.False(feature.TrySetReason(ConnectionCloseReason.HandlerCompleted));
+        server.Abort();
+        Assert.Equal(ConnectionCloseReason.PeerClosed, feature.Reason);
+        client.Abort();
+        Assert.Equal(ConnectionCloseReason.DrainDeadline, other.Reason);
+    });
+
+    private static ConnectionCloseReason Reason(ConnectionContext connection) => connection.Features.Get<IConnectionCloseFeature>()!.Reason;
+
+    private static Task WhenClosedAsync(ConnectionContext connection)
+    {
+        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        connection.ConnectionClosed.UnsafeRegister(_ => closed.TrySetResult(), null);
+        return closed.Task;
+    }
+
+    private static async Task<Task<System.IO.Pipelines.FlushResult>> FlushUntilPendingAsync(ConnectionPair pair)
+    {
+        for (long written = 0; written < MostThatATransportMayHold; written += 65_536)
+        {
+            var flush = pair.Server.Transport.Output.WriteAsync(new byte[65_536]).AsTask();
+            if (!flush.IsCompleted && pair.SettleTime > TimeSpan.Zero)
+                await Task.WhenAny(flush, Task.Delay(pair.SettleTime, TimeProvider.System));
+            if (!flush.IsCompleted)
+                return flush;
+        }
+
+        throw new InvalidOperationException("Nobody read, and no flush ever waited.");
+    }
+}
