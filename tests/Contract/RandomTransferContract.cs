@@ -10,7 +10,7 @@ public abstract class RandomTransferContract(Func<int, ValueTask<ConnectionPair>
     {
         for (int seed = 0; seed < seeds; seed++)
         {
-            int current = blockSize * 1_000_000 + seed;
+            int current = blockSize * 10_000 + seed;
             try
             {
                 await RunAsync(blockSize, pair => RandomTransfer.RunAsync(pair, current));
