@@ -62,8 +62,9 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     {
         try
         {
+            // The runtime goes on until the kernel is full, and then reports would-block together with the bytes that it has sent.
             var bytes = _state.Socket.Send(data, SocketFlags.None, out var error);
-            return new IoResult(error == SocketError.Success ? bytes : 0, error);
+            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : new IoResult(0, error);
         }
         catch (ObjectDisposedException)
         {

@@ -9,6 +9,7 @@ namespace Peregrine.Sockets.Tests.Simulation;
 internal sealed class SimulatedNetwork(int seed) : PipeScheduler
 {
     private const int MaximumSteps = 1_000_000;
+    private const int MaximumDecisions = 1_000_000_000;
 
     private readonly Lock _lock = new();
     private readonly Random _random = new(seed);
@@ -30,9 +31,9 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
     {
         lock (_lock)
         {
-            if (++_decisions > MaximumSteps)
+            if (++_decisions > MaximumDecisions)
             {
-                throw new TimeoutException($"The work is not done after {MaximumSteps} decisions: it goes round in circles.");
+                throw new TimeoutException($"The work is not done after {MaximumDecisions} decisions: it goes round in circles.");
             }
 
             return _random.Next(exclusiveMaximum);
@@ -88,5 +89,39 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
         }
 
         work.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Steps on a thread of its own until disposed.</summary>
+    public IDisposable StepOnOwnThread()
+    {
+        var stop = new CancellationTokenSource();
+        var thread = new Thread(() =>
+        {
+            var idle = new SpinWait();
+            while (!stop.IsCancellationRequested)
+            {
+                if (Step())
+                {
+                    idle.Reset();
+                }
+                else
+                {
+                    idle.SpinOnce();
+                }
+            }
+        })
+        { IsBackground = true };
+        thread.Start();
+        return new Stepping(stop, thread);
+    }
+
+    private sealed class Stepping(CancellationTokenSource stop, Thread thread) : IDisposable
+    {
+        public void Dispose()
+        {
+            stop.Cancel();
+            thread.Join(TimeSpan.FromSeconds(5));
+            stop.Dispose();
+        }
     }
 }

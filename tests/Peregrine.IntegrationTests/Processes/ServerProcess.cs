@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+
+namespace Peregrine.IntegrationTests.Processes;
+
+/// <summary>A sample as a process of its own, as a user starts it. Disposed, it is gone.</summary>
+internal sealed partial class ServerProcess : IAsyncDisposable
+{
+    public const int SigInt = 2;
+    public const int SigTerm = 15;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _output = new();
+    private readonly TaskCompletionSource<IPEndPoint> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ServerProcess(Process process) => _process = process;
+
+    /// <summary>Everything that was printed so far, to standard output and standard error.</summary>
+    public string Output => string.Join('\n', _output);
+
+    /// <param name="sample">The sample's assembly name.</param>
+    /// <param name="arguments">Its command line.</param>
+    /// <param name="wrapper">A command that runs it, or none.</param>
+    public static ServerProcess Start(string sample, string[] arguments, params string[] wrapper)
+    {
+        string[] command = [.. wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, sample + ".dll"), .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        var server = new ServerProcess(new Process { StartInfo = start, EnableRaisingEvents = true });
+        server._process.OutputDataReceived += (_, line) => server.OnLine(line.Data);
+        server._process.ErrorDataReceived += (_, line) => server.OnLine(line.Data);
+        server._process.Exited += (_, _) => server._listening.TrySetException(
+            new InvalidOperationException("The process ended before it listened:\n" + server.Output));
+        server._process.Start();
+        server._process.BeginOutputReadLine();
+        server._process.BeginErrorReadLine();
+        return server;
+    }
+
+    /// <summary>Starts a sample and waits until it says where it listens.</summary>
+    public static async Task<(ServerProcess Server, IPEndPoint EndPoint)> StartListeningAsync(string sample, params string[] arguments)
+    {
+        var server = Start(sample, arguments);
+        try
+        {
+            return (server, await server._listening.Task.WaitAsync(Limit));
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    public void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
+
+    public async Task<int> WaitForExitAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Limit);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync();
+        }
+
+        _ = _listening.Task.Exception; // Observed.
+        _process.Dispose();
+    }
+
+    private void OnLine(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        _output.Enqueue(line);
+        if (ListeningLine().Match(line) is { Success: true } match)
+        {
+            _listening.TrySetResult(IPEndPoint.Parse(match.Groups[1].Value));
+        }
+    }
+
+    [GeneratedRegex(@"Listening on tcp://(\S+:\d+)")]
+    private static partial Regex ListeningLine();
+
+    // kill(2)
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int processId, int signal);
+}

@@ -1,0 +1,82 @@
+using System.Net;
+using System.Net.Sockets;
+using Peregrine.IntegrationTests.Processes;
+
+namespace Peregrine.IntegrationTests.Samples;
+
+/// <summary>What a user sees who starts the sample with wrong settings: one line that helps, and an exit code.</summary>
+public sealed class BadInputTests
+{
+    private const string Url = "Peregrine:Endpoints:echo:Url";
+
+    [Theory]
+    [InlineData("--Peregrine:Endpoints:echo:Bcklog=5", "Peregrine:Endpoints:echo:Bcklog", "Backlog")]
+    [InlineData("--Peregrine:Endpoints:echo:Backlog=many", "Peregrine:Endpoints:echo:Backlog", "many")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=tcp//nowhere", Url, "tcp//nowhere")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=http://127.0.0.1:80", Url, "tcp://")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=tcp://127.0.0.1:99999", Url, "99999")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=tcp://192.0.2.1:7000", Url, "192.0.2.1")]
+    [InlineData("--Peregrine:Endpoints:other:Url=tcp://127.0.0.1:0", "Peregrine:Endpoints:other", "other")]
+    [InlineData("--Peregrine:ShutdownTimeout=soon", "Peregrine:ShutdownTimeout", "soon")]
+    public async Task A_wrong_setting_ends_the_start_with_one_clear_line(string argument, params string[] expected)
+    {
+        await using var server = ServerProcess.Start("Echo", [argument]);
+        await AssertFailsClearlyAsync(server, expected);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_ends_the_start_with_one_clear_line()
+    {
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        other.Listen();
+        await using var server = ServerProcess.Start("Echo", [$"--{Url}=tcp://{other.LocalEndPoint}"]);
+        await AssertFailsClearlyAsync(server, Url, other.LocalEndPoint!.ToString()!, "in use");
+    }
+
+    [Fact]
+    public async Task A_live_unix_socket_ends_the_start_with_one_clear_line_and_a_stale_one_is_replaced()
+    {
+        var directory = Directory.CreateTempSubdirectory("peregrine-");
+        try
+        {
+            var live = Path.Combine(directory.FullName, "live.sock");
+            using var other = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            other.Bind(new UnixDomainSocketEndPoint(live));
+            other.Listen();
+            await using (var server = ServerProcess.Start("Echo", [$"--{Url}=unix://{live}"]))
+            {
+                await AssertFailsClearlyAsync(server, Url, live);
+            }
+
+            var file = Path.Combine(directory.FullName, "file");
+            await File.WriteAllTextAsync(file, "precious");
+            await using (var server = ServerProcess.Start("Echo", [$"--{Url}=unix://{file}"]))
+            {
+                await AssertFailsClearlyAsync(server, Url, file, "not a socket");
+            }
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [RequiresProgramFact("setpriv")]
+    public async Task A_privileged_port_ends_the_start_with_one_clear_line()
+    {
+        await using var server = ServerProcess.Start(
+            "Echo", [$"--{Url}=tcp://127.0.0.1:7"], "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service");
+        await AssertFailsClearlyAsync(server, Url, "127.0.0.1:7");
+    }
+
+    private static async Task AssertFailsClearlyAsync(ServerProcess server, params string[] expected)
+    {
+        Assert.NotEqual(0, await server.WaitForExitAsync());
+        var lines = server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var line = Assert.Single(lines);
+        Assert.All(expected, part => Assert.Contains(part, line, StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exception", server.Output, StringComparison.Ordinal);
+    }
+}

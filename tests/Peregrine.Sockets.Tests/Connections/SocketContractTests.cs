@@ -1,0 +1,78 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Contract;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Time;
+using Peregrine.Testing;
+
+namespace Peregrine.Sockets.Tests.Connections;
+
+public sealed class TcpReaderTests() : ReaderContract(SocketPair.TcpAsync);
+
+public sealed class TcpReaderMisuseTests() : ReaderMisuseContract(SocketPair.TcpAsync);
+
+public sealed class TcpReaderCancellationTests() : ReaderCancellationContract(SocketPair.TcpAsync);
+
+public sealed class TcpWriterTests() : WriterContract(SocketPair.TcpAsync);
+
+public sealed class TcpBackpressureTests() : BackpressureContract(SocketPair.TcpAsync);
+
+public sealed class TcpConnectionTests() : ConnectionContract(SocketPair.TcpAsync);
+
+public sealed class TcpEndTests() : EndContract(SocketPair.TcpAsync);
+
+public sealed class TcpRandomTransferTests() : RandomTransferContract(SocketPair.TcpAsync, seeds: 200);
+
+public sealed class UnixReaderTests() : ReaderContract(SocketPair.UnixAsync);
+
+public sealed class UnixReaderMisuseTests() : ReaderMisuseContract(SocketPair.UnixAsync);
+
+public sealed class UnixReaderCancellationTests() : ReaderCancellationContract(SocketPair.UnixAsync);
+
+public sealed class UnixWriterTests() : WriterContract(SocketPair.UnixAsync);
+
+public sealed class UnixBackpressureTests() : BackpressureContract(SocketPair.UnixAsync);
+
+public sealed class UnixConnectionTests() : ConnectionContract(SocketPair.UnixAsync);
+
+public sealed class UnixEndTests() : EndContract(SocketPair.UnixAsync);
+
+public sealed class UnixRandomTransferTests() : RandomTransferContract(SocketPair.UnixAsync, seeds: 200);
+
+internal static class SocketPair
+{
+    public static ValueTask<ConnectionPair> TcpAsync(int blockSizeInBytes) =>
+        ConnectAsync(blockSizeInBytes, new IPEndPoint(IPAddress.Loopback, 0));
+
+    public static ValueTask<ConnectionPair> UnixAsync(int blockSizeInBytes) =>
+        ConnectAsync(blockSizeInBytes, new UnixDomainSocketEndPoint("\0peregrine-contract-" + Guid.NewGuid().ToString("N")));
+
+    private static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes, EndPoint endPoint)
+    {
+        var pool = new LeakCheckingMemoryPool(blockSizeInBytes);
+        var transport = new SocketTransportFactory(
+            new SocketTransportOptions
+            {
+                StreamSettings = new StreamSettings
+                {
+                    Pool = pool,
+                    Heartbeat = new Heartbeat(TimeProvider.System),
+                    Logger = NullLogger.Instance,
+                    ReceiveBlockSizeInBytes = blockSizeInBytes,
+                    MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
+                    SendBlockSizeInBytes = blockSizeInBytes,
+                },
+            },
+            NullLoggerFactory.Instance);
+        var listener = await transport.BindAsync(endPoint);
+        var accepting = listener.AcceptAsync();
+        var client = await transport.ConnectAsync(listener.EndPoint);
+        var server = await accepting;
+        return new ConnectionPair(server!, client, blockSizeInBytes, pool)
+        {
+            Cleanup = listener.DisposeAsync,
+            SettleTime = TimeSpan.FromMilliseconds(100),
+        };
+    }
+}
