@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
 
@@ -82,6 +83,19 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
 
         return QueueAndWaitAsync(cancellationToken);
+    }
+
+    /// <remarks>With a token that is cancelled already, nothing is taken.</remarks>
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        ThrowIfCompleted();
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        }
+
+        this.Write(source.Span);
+        return FlushAsync(cancellationToken);
     }
 
     public override void CancelPendingFlush()

@@ -26,7 +26,7 @@ internal static class SteppedPair
     {
         var network = new SimulatedNetwork(Interlocked.Increment(ref s_seed));
         var pool = new LeakCheckingMemoryPool(blockSizeInBytes);
-        var (server, client) = SimulatedPair.Connect(network, pool, blockSizeInBytes);
+        var (server, client) = SimulatedPair.Connect(network, pool, blockSizeInBytes, capacity: 256 * 1024);
         var stepping = network.StepOnOwnThread();
         return new ValueTask<ConnectionPair>(new ConnectionPair(server, client, blockSizeInBytes, pool)
         {

@@ -8,7 +8,7 @@ namespace Peregrine.Sockets.Tests.Simulation;
 /// <summary>Two connections of the real transport, joined by simulated sockets.</summary>
 internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Server, StreamConnection<SimulatedStreamSocket> Client)
 {
-    public static SimulatedPair Connect(SimulatedNetwork network, MemoryPool<byte> pool, int blockSizeInBytes)
+    public static SimulatedPair Connect(SimulatedNetwork network, MemoryPool<byte> pool, int blockSizeInBytes, int capacity = 0)
     {
         var settings = new StreamSettings
         {
@@ -20,7 +20,7 @@ internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Ser
             MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
             SendBlockSizeInBytes = blockSizeInBytes,
         };
-        var (server, client) = SimulatedSocket.CreatePair(network);
+        var (server, client) = SimulatedSocket.CreatePair(network, capacity);
         return new SimulatedPair(
             new StreamConnection<SimulatedStreamSocket>(new SimulatedStreamSocket(server), settings, lingerInBackground: false),
             new StreamConnection<SimulatedStreamSocket>(new SimulatedStreamSocket(client), settings, lingerInBackground: false));

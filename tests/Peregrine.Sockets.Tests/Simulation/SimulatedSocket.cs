@@ -53,10 +53,16 @@ internal sealed class SimulatedSocket
 
     public IStreamSocketCompletions Completions { get; set; } = null!;
 
-    public static (SimulatedSocket First, SimulatedSocket Second) CreatePair(SimulatedNetwork network)
+    /// <param name="network">Decides what happens when.</param>
+    /// <param name="capacity">How many bytes each direction holds; by default few, as the seed decides.</param>
+    public static (SimulatedSocket First, SimulatedSocket Second) CreatePair(SimulatedNetwork network, int capacity = 0)
     {
         var pairLock = new Lock();
-        var capacity = 1 + network.Next(network.Next(2) == 0 ? 16 : 2_000);
+        if (capacity == 0)
+        {
+            capacity = 1 + network.Next(network.Next(2) == 0 ? 16 : 2_000);
+        }
+
         var first = new SimulatedSocket(network, pairLock, capacity);
         var second = new SimulatedSocket(network, pairLock, capacity) { _peer = first };
         first._peer = second;
