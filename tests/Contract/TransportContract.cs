@@ -47,6 +47,9 @@ public abstract class TransportContract(Func<int, ValueTask<ConnectionPair>> con
         failure?.Throw();
     }
 
+    /// <summary>What a transport takes while nobody receives: a Unix domain socket takes some 280 sends, of however few bytes.</summary>
+    protected static int FewBlocks(int blockSizeInBytes) => blockSizeInBytes >= 64 ? 1000 : 150;
+
     /// <summary>A size for tests that move much: a transport with tiny blocks spends its time on blocks.</summary>
     protected static int Scaled(int bytes, int blockSizeInBytes) => blockSizeInBytes >= 64 ? bytes : bytes / 64;
 }

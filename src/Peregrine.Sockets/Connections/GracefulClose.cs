@@ -56,7 +56,7 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener
     {
         if (!_connection.HasFailed && !_reader.HasEnded)
         {
-            var discard = new InputDiscard<TSocket>(_socket);
+            var discard = new InputDiscard<TSocket>(_socket, _settings.Close.DiscardLimitInBytes);
             _started = _lastProgress = Clock.GetTimestamp();
             _progress = 0;
             Volatile.Write(ref _discard, discard);

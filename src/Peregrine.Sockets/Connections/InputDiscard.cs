@@ -12,13 +12,18 @@ internal sealed class InputDiscard<TSocket>
 
     private readonly TSocket _socket;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly long _limit;
     private long _bytes;
 
-    public InputDiscard(TSocket socket) => _socket = socket;
+    public InputDiscard(TSocket socket, long limitInBytes)
+    {
+        _socket = socket;
+        _limit = limitInBytes;
+    }
 
     public long Bytes => Volatile.Read(ref _bytes);
 
-    /// <summary>Completes at the peer's FIN, or when the socket fails or is aborted.</summary>
+    /// <summary>Completes at the peer's FIN, at the limit, or when the socket fails or is aborted.</summary>
     public Task Ended => _ended.Task;
 
     public void Run()
@@ -30,6 +35,12 @@ internal sealed class InputDiscard<TSocket>
             if (received.Bytes > 0)
             {
                 Volatile.Write(ref _bytes, _bytes + received.Bytes);
+                if (_bytes > _limit)
+                {
+                    _ended.TrySetResult();
+                    return;
+                }
+
                 continue;
             }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Contract;
 using Peregrine.Sockets.Connections;
@@ -62,6 +63,7 @@ internal static class SocketPair
                     ReceiveBlockSizeInBytes = blockSizeInBytes,
                     MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
                     SendBlockSizeInBytes = blockSizeInBytes,
+                    Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
                 },
             },
             NullLoggerFactory.Instance);
@@ -69,6 +71,17 @@ internal static class SocketPair
         var accepting = listener.AcceptAsync();
         var client = await transport.ConnectAsync(listener.EndPoint);
         var server = await accepting;
+        foreach (var connection in new[] { client, server! })
+        {
+            // Small kernel buffers: filling megabytes block by block of one byte takes minutes.
+            var socket = connection.Features.Get<IConnectionSocketFeature>()!.Socket;
+            socket.SendBufferSize = blockSizeInBytes < 64 ? 4 * 1024 : 64 * 1024;
+            if (blockSizeInBytes < 64)
+            {
+                socket.ReceiveBufferSize = 4 * 1024;
+            }
+        }
+
         return new ConnectionPair(server!, client, blockSizeInBytes, pool)
         {
             Cleanup = listener.DisposeAsync,

@@ -1,0 +1,9 @@
+using Echo;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+// The settings are beside the program, wherever it is started from.
+var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
+builder.Services.AddPeregrine(server => server.Endpoint("echo", tcp => tcp.UseConnectionHandler<EchoHandler>()));
+await builder.Build().RunAsync();

@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+
+namespace Peregrine.Server.Connections;
+
+/// <summary>Every live connection of the server. Safe to use from any thread.</summary>
+internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
+{
+    private readonly ConcurrentDictionary<ServerConnection, bool> _connections = new(ReferenceEqualityComparer.Instance);
+    private volatile bool _closing;
+
+    public IReadOnlyCollection<ServerConnection> Live => [.. _connections.Keys];
+
+    /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
+    public void Start(ConnectionContext context, string endpoint, ConnectionDelegate pipeline)
+    {
+        var connection = new ServerConnection(context, endpoint, pipeline, clock, logger);
+        _connections[connection] = true;
+        _ = connection.Ended.ContinueWith(
+            static (_, state) =>
+            {
+                var (tracker, connection) = ((ConnectionTracker, ServerConnection))state!;
+                tracker._connections.TryRemove(connection, out bool _);
+            },
+            (this, connection), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        if (_closing)
+        {
+            connection.RequestClose();
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
+    }
+
+    /// <summary>Asks every connection to end, those too that are started later.</summary>
+    public void RequestClose()
+    {
+        _closing = true;
+        foreach (var (connection, _) in _connections)
+        {
+            connection.RequestClose();
+        }
+    }
+}

@@ -1,0 +1,194 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.Logging;
+using Peregrine.Features;
+
+namespace Peregrine.Server.Connections;
+
+/// <summary>One connection from its start to its end: runs the endpoint's pipeline, then closes. Each step is guarded.</summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
+internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
+{
+    private readonly ConnectionContext _connection;
+    private readonly ConnectionDelegate _pipeline;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly IConnectionCloseFeature _close;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+    private CancellationTokenSource? _closeSource;
+    private CancellationToken? _closeToken;
+    private bool _closeRequested;
+
+    public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, TimeProvider clock, ILogger logger)
+    {
+        _connection = connection;
+        _pipeline = pipeline;
+        _clock = clock;
+        _logger = logger;
+        Endpoint = endpoint;
+        _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
+        connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
+    }
+
+    public string Endpoint { get; }
+
+    /// <summary>Completes when the connection is gone, never with an exception.</summary>
+    public Task Ended => _ended.Task;
+
+    // Made when it is asked for: a handler that never looks at it does not pay for it.
+    public CancellationToken ConnectionClosedRequested
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_closeToken is not { } token)
+                {
+                    token = _closeRequested ? new CancellationToken(canceled: true) : (_closeSource = new CancellationTokenSource()).Token;
+                    _closeToken = token;
+                }
+
+                return token;
+            }
+        }
+
+        set
+        {
+            lock (_lock)
+            {
+                _closeToken = value;
+            }
+        }
+    }
+
+    /// <summary>Asks the handler to end. Its callbacks run on the thread pool, where one that blocks delays no other connection.</summary>
+    public void RequestClose()
+    {
+        CancellationTokenSource? source;
+        lock (_lock)
+        {
+            if (_closeRequested)
+            {
+                return;
+            }
+
+            _closeRequested = true;
+            source = _closeSource;
+        }
+
+        if (source is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static state => state.connection.RunCloseCallbacks(state.source), (connection: this, source), preferLocal: false);
+        }
+    }
+
+    /// <summary>Resets the connection because the time for its end is over.</summary>
+    public void Abort()
+    {
+        _close.TrySetReason(ConnectionCloseReason.DrainDeadline);
+        try
+        {
+            _connection.Abort(new ConnectionAbortedException("The server's shutdown timeout is over."));
+        }
+        catch (Exception exception)
+        {
+            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute() => _ = RunAsync();
+
+    private async Task RunAsync()
+    {
+        var started = _clock.GetTimestamp();
+        ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
+        var failure = await RunPipelineAsync().ConfigureAwait(false);
+        await CloseAsync(failure).ConfigureAwait(false);
+        var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
+        ServerLog.ConnectionEnded(
+            _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+        _ended.SetResult();
+    }
+
+    private async Task<Exception?> RunPipelineAsync()
+    {
+        try
+        {
+            await _pipeline(_connection).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (IsExpected(exception))
+        {
+            // The peer's reset, this side's abort, or the handler's answer to a request to end: none is a failure of the handler.
+        }
+        catch (Exception exception)
+        {
+            _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
+            ServerLog.HandlerFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+            return exception;
+        }
+
+        _close.TrySetReason(_closeRequested ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+        return null;
+    }
+
+    /// <remarks><see cref="ConnectionAbortedException"/> is an <see cref="OperationCanceledException"/>.</remarks>
+    private bool IsExpected(Exception exception) => exception switch
+    {
+        ConnectionResetException or ConnectionAbortedException => true,
+        OperationCanceledException => _closeRequested || _close.Reason != ConnectionCloseReason.None,
+        _ => false,
+    };
+
+    private async Task CloseAsync(Exception? failure)
+    {
+        try
+        {
+            await _connection.Transport.Output.CompleteAsync(failure).ConfigureAwait(false);
+            await _connection.Transport.Input.CompleteAsync(failure).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        }
+
+        try
+        {
+            await _connection.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        }
+    }
+
+    private void RunCloseCallbacks(CancellationTokenSource source)
+    {
+        try
+        {
+            source.Cancel();
+        }
+        catch (Exception exception)
+        {
+            ServerLog.CloseRequestedCallbackFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        }
+    }
+
+    private static CloseFeature AddCloseFeature(ConnectionContext connection)
+    {
+        var feature = new CloseFeature();
+        connection.Features.Set<IConnectionCloseFeature>(feature);
+        return feature;
+    }
+
+    /// <summary>For a transport that brings none, such as Kestrel's.</summary>
+    private sealed class CloseFeature : IConnectionCloseFeature
+    {
+        private int _reason;
+
+        public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
+
+        public bool TrySetReason(ConnectionCloseReason reason) => Interlocked.CompareExchange(ref _reason, (int)reason, 0) == 0;
+    }
+}

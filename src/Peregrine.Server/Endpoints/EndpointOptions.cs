@@ -1,0 +1,20 @@
+namespace Peregrine.Server.Endpoints;
+
+/// <summary>Options of an endpoint, from code and from the configuration section <c>Peregrine:Endpoints:&lt;name&gt;</c>, which wins.</summary>
+public sealed class EndpointOptions
+{
+    /// <summary>
+    /// Where to listen: <c>tcp://host:port</c> (an IP address, IPv6 in brackets; <c>*</c> is every address of both families, <c>localhost</c>
+    /// both loopback addresses; port 0 takes a free one), <c>unix:///path</c> or <c>unix:@abstract-name</c>.
+    /// </summary>
+    public string? Url { get; set; }
+
+    /// <summary>
+    /// The number of connections that the kernel completes and queues before they are accepted (listen(2)). Default 4096; at least 1. The
+    /// kernel lowers it to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
+    /// </summary>
+    public int Backlog { get; set; } = 4096;
+
+    /// <summary>Options of the sockets of its connections.</summary>
+    public SocketOptions Socket { get; } = new();
+}

@@ -1,0 +1,132 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Peregrine.Server.Endpoints;
+
+/// <summary>The url of an endpoint, read into the addresses to bind.</summary>
+internal static class EndpointUrl
+{
+    public const string Accepted = "tcp://host:port (an IP address, * or localhost), unix:///path or unix:@name";
+
+    private const string TcpScheme = "tcp://";
+    private const string UnixScheme = "unix:";
+
+    // sun_path of unix(7) without its terminating zero.
+    private const int LongestUnixPath = 107;
+
+    /// <summary>The addresses, or what is wrong as the end of a sentence.</summary>
+    public static bool TryParse(
+        string url, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+    {
+        addresses = null;
+        if (url.StartsWith(TcpScheme, StringComparison.OrdinalIgnoreCase))
+        {
+            return TryParseTcp(url[TcpScheme.Length..], out addresses, out problem);
+        }
+
+        if (url.StartsWith(UnixScheme, StringComparison.OrdinalIgnoreCase))
+        {
+            return TryParseUnix(url[UnixScheme.Length..], out addresses, out problem);
+        }
+
+        problem = $"it is not a url of an endpoint; use {Accepted}";
+        return false;
+    }
+
+    /// <summary>An address as the url that names it.</summary>
+    public static string Of(EndPoint address) => address switch
+    {
+        UnixDomainSocketEndPoint unix => unix.ToString() is ['@', ..] name ? UnixScheme + name : $"{UnixScheme}//{unix}",
+        _ => TcpScheme + address,
+    };
+
+    private static bool TryParseTcp(string text, out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+    {
+        addresses = null;
+        var colon = text.LastIndexOf(':');
+        if (colon < 0 || text.EndsWith(']'))
+        {
+            problem = "the port is missing; use tcp://host:port";
+            return false;
+        }
+
+        if (!ushort.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port))
+        {
+            problem = $"the port \"{text[(colon + 1)..]}\" is not a number from 0 to 65535";
+            return false;
+        }
+
+        var host = text[..colon];
+        if (host == "*")
+        {
+            addresses = [new IPEndPoint(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, port)];
+        }
+        else if (host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+        {
+            if (port == 0)
+            {
+                problem = "localhost is two addresses, which cannot share a free port; use tcp://127.0.0.1:0 or tcp://[::1]:0";
+                return false;
+            }
+
+            addresses = Socket.OSSupportsIPv6
+                ? [new IPEndPoint(IPAddress.Loopback, port), new IPEndPoint(IPAddress.IPv6Loopback, port)]
+                : [new IPEndPoint(IPAddress.Loopback, port)];
+        }
+        else if (IsAddress(host, out var address))
+        {
+            addresses = [new IPEndPoint(address, port)];
+        }
+        else
+        {
+            problem = $"the host \"{host}\" is not an IP address (IPv6 in brackets), * or localhost";
+            return false;
+        }
+
+        problem = null;
+        return true;
+    }
+
+    private static bool IsAddress(string host, [NotNullWhen(true)] out IPAddress? address)
+    {
+        var bracketed = host.StartsWith('[') && host.EndsWith(']');
+        return IPAddress.TryParse(bracketed ? host[1..^1] : host, out address)
+            && bracketed == (address.AddressFamily == AddressFamily.InterNetworkV6);
+    }
+
+    private static bool TryParseUnix(string text, out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+    {
+        addresses = null;
+        var isAbstract = text.StartsWith('@');
+        if (!isAbstract && !text.StartsWith("///", StringComparison.Ordinal))
+        {
+            problem = "it is neither unix:///path, with an absolute path, nor unix:@name";
+            return false;
+        }
+
+        var path = isAbstract ? "\0" + text[1..] : text[2..];
+        if (path.Length == 1)
+        {
+            problem = "the path is empty; use unix:///path or unix:@name";
+            return false;
+        }
+
+        if (System.Text.Encoding.UTF8.GetByteCount(path) > LongestUnixPath)
+        {
+            problem = $"the path is longer than the {LongestUnixPath} bytes that a Unix domain socket takes; use a shorter one";
+            return false;
+        }
+
+        if (isAbstract && !OperatingSystem.IsLinux())
+        {
+            problem = "abstract names exist on Linux only; use unix:///path";
+            return false;
+        }
+
+        addresses = [new UnixDomainSocketEndPoint(path)];
+        problem = null;
+        return true;
+    }
+}

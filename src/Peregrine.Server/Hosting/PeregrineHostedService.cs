@@ -1,0 +1,163 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Peregrine.Server.Connections;
+using Peregrine.Server.Endpoints;
+using Peregrine.Server.Stop;
+using Peregrine.Sockets;
+
+namespace Peregrine.Server.Hosting;
+
+/// <summary>
+/// Joins the server to the host: binds every endpoint or none before other services start, accepts when they have started, and ends the
+/// connections before they stop.
+/// </summary>
+internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDisposable
+{
+    private readonly PeregrineBuilder _builder;
+    private readonly ServerSettings _settings;
+    private readonly PeregrineServer _server;
+    private readonly IServiceProvider _services;
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly ILoggerFactory _loggerFactory;
+    private readonly TimeProvider _clock;
+    private readonly GuardedLogger _logger;
+    private readonly ConnectionTracker _tracker;
+    private List<RunningEndpoint> _endpoints = [];
+    private TimeSpan _shutdownTimeout;
+    private Task? _stop;
+
+    public PeregrineHostedService(
+        PeregrineBuilder builder, ServerSettings settings, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
+        ILoggerFactory loggerFactory, TimeProvider clock)
+    {
+        _builder = builder;
+        _settings = settings;
+        _server = server;
+        _services = services;
+        _lifetime = lifetime;
+        _loggerFactory = loggerFactory;
+        _clock = clock;
+        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
+        _tracker = new ConnectionTracker(clock, _logger);
+    }
+
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await BindAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (PeregrineStartException exception) when (!_settings.ThrowOnStartFailure)
+        {
+            // An expected failure is one line for whoever reads the log, without a stack trace. Stopping a host while it starts makes it
+            // throw, so it is stopped as soon as it has started.
+            ServerLog.CannotStart(_logger, exception.Message);
+            Environment.ExitCode = 1;
+            _lifetime.ApplicationStarted.Register(_lifetime.StopApplication);
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        foreach (var endpoint in _endpoints)
+        {
+            endpoint.StartAccepting();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => StopOnceAsync(cancellationToken);
+
+    public Task StopAsync(CancellationToken cancellationToken) => StopOnceAsync(cancellationToken);
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>A host whose start failed elsewhere is disposed without a stop.</summary>
+    public async ValueTask DisposeAsync() => await StopOnceAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
+
+    private Task StopOnceAsync(CancellationToken cancellationToken) =>
+        _stop ??= _endpoints.Count == 0
+            ? Task.CompletedTask
+            : new ServerStop(_endpoints, _tracker, _shutdownTimeout, _clock, _logger).RunAsync(cancellationToken);
+
+    private async Task BindAsync(CancellationToken cancellationToken)
+    {
+        _shutdownTimeout = _settings.ReadOptions().ShutdownTimeout;
+        var running = new List<RunningEndpoint>();
+        var bound = new List<ServerEndpoint>();
+        try
+        {
+            foreach (var (definition, options, setting) in _settings.ReadEndpoints())
+            {
+                var pipeline = BuildPipeline(definition);
+                var listeners = await BindAsync(definition, options, setting, cancellationToken).ConfigureAwait(false);
+                running.Add(new RunningEndpoint(definition.Name, listeners, pipeline, _tracker, _clock, _logger));
+                bound.Add(new ServerEndpoint(definition.Name, options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
+            }
+        }
+        catch
+        {
+            foreach (var endpoint in running)
+            {
+                await endpoint.CloseListenersAsync().ConfigureAwait(false);
+            }
+
+            throw;
+        }
+
+        _endpoints = running;
+        _server.Endpoints = bound;
+    }
+
+    private ConnectionDelegate BuildPipeline(EndpointDefinition definition)
+    {
+        try
+        {
+            var pipeline = new ConnectionBuilder(_services);
+            definition.Pipeline(pipeline);
+            return pipeline.Build();
+        }
+        catch (Exception exception) when (exception is not PeregrineStartException)
+        {
+            throw new PeregrineStartException(
+                $"The pipeline of the endpoint \"{definition.Name}\" cannot be built: {exception.Message.ReplaceLineEndings(" ")}", exception);
+        }
+    }
+
+    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(
+        EndpointDefinition definition, EndpointOptions options, string setting, CancellationToken cancellationToken)
+    {
+        if (!EndpointUrl.TryParse(options.Url!, out var addresses, out var problem))
+        {
+            throw new PeregrineStartException($"{setting} = \"{options.Url}\": {problem}.");
+        }
+
+        var transport = _builder.Transport ?? new SocketTransportFactory(
+            new SocketTransportOptions { Backlog = options.Backlog, NoDelay = options.Socket.NoDelay, TimeProvider = _clock }, _loggerFactory);
+        var listeners = new List<IConnectionListener>();
+        try
+        {
+            foreach (var address in addresses)
+            {
+                listeners.Add(await transport.BindAsync(address, cancellationToken).ConfigureAwait(false));
+            }
+
+            return listeners;
+        }
+        catch (Exception exception) when (exception is SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException)
+        {
+            foreach (var listener in listeners)
+            {
+                await listener.DisposeAsync().ConfigureAwait(false);
+            }
+
+            throw new PeregrineStartException($"{setting} = \"{options.Url}\" (endpoint \"{definition.Name}\"): {BindFailure.Explain(exception, addresses[listeners.Count])}", exception);
+        }
+    }
+}

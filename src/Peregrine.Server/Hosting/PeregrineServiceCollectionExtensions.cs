@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Peregrine.Server;
+using Peregrine.Server.Hosting;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds Peregrine to an application.</summary>
+public static class PeregrineServiceCollectionExtensions
+{
+    /// <summary>
+    /// Adds a server that starts and stops with the host. Called again, it adds to the same server. Its settings are the application's
+    /// configuration, section <c>Peregrine</c>.
+    /// </summary>
+    /// <remarks>
+    /// Endpoints are bound before the host's other services start, and accept after they have started; at the stop, connections are ended
+    /// before the other services are stopped.
+    /// </remarks>
+    public static IServiceCollection AddPeregrine(this IServiceCollection services, Action<PeregrineBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        configure(GetOrAddBuilder(services));
+        return services;
+    }
+
+    private static PeregrineBuilder GetOrAddBuilder(IServiceCollection services)
+    {
+        foreach (var descriptor in services)
+        {
+            if (descriptor is { IsKeyedService: false, ImplementationInstance: PeregrineBuilder existing })
+            {
+                return existing;
+            }
+        }
+
+        var builder = new PeregrineBuilder(services);
+        services.AddSingleton(builder);
+        services.AddLogging();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(new PeregrineServer());
+        services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
+        services.AddHostedService<PeregrineHostedService>();
+        services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
+        return builder;
+    }
+}

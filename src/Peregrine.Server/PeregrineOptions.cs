@@ -1,0 +1,19 @@
+namespace Peregrine.Server;
+
+/// <summary>Options of the server, from code and from the configuration section <c>Peregrine</c>, which wins.</summary>
+public sealed class PeregrineOptions
+{
+    /// <summary>
+    /// How long a stop waits for handlers to end and connections to close, after it has asked them to. Default 25 seconds; zero or more.
+    /// What is still open then is reset, and counted in the log.
+    /// </summary>
+    /// <remarks>The host's own <c>HostOptions.ShutdownTimeout</c> is raised to five seconds more than this, if it is less.</remarks>
+    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>
+    /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the
+    /// failure is logged as one Critical line, the process's exit code becomes 1, and the host stops as soon as it has started. Set it where
+    /// a host is embedded and its owner handles exceptions. From code only.
+    /// </summary>
+    public bool ThrowOnStartFailure { get; set; }
+}

@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging;
+using Peregrine.Features;
+
+namespace Peregrine.Server;
+
+/// <summary>Every log message of this assembly. Event ids are stable.</summary>
+internal static partial class ServerLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Listening on {Url} (endpoint \"{Endpoint}\")")]
+    public static partial void Listening(ILogger logger, string url, string endpoint);
+
+    [LoggerMessage(2, LogLevel.Critical, "Cannot start: {Problem}")]
+    public static partial void CannotStart(ILogger logger, string problem);
+
+    [LoggerMessage(3, LogLevel.Information, "Stopped: {Ended} connections were open and have ended, {Reset} of them by a reset at the shutdown timeout")]
+    public static partial void Stopped(ILogger logger, int ended, int reset);
+
+    [LoggerMessage(4, LogLevel.Warning,
+        "Endpoint \"{Endpoint}\": {Count} connections were still open after Peregrine:ShutdownTimeout ({Timeout}) and are reset; their handlers do not end when IConnectionLifetimeNotificationFeature.ConnectionClosedRequested is signalled")]
+    public static partial void DrainDeadline(ILogger logger, string endpoint, int count, TimeSpan timeout);
+
+    [LoggerMessage(5, LogLevel.Warning, "Endpoint \"{Endpoint}\": {Count} handlers did not end even after their connections were reset; they are left behind")]
+    public static partial void HandlersLeftBehind(ILogger logger, string endpoint, int count);
+
+    [LoggerMessage(6, LogLevel.Error, "Endpoint \"{Endpoint}\": accepting fails; it is tried again at intervals of up to one second")]
+    public static partial void AcceptFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Error, "Endpoint \"{Endpoint}\": the listener is gone; no connections are accepted any more")]
+    public static partial void ListenerGone(ILogger logger, string endpoint);
+
+    [LoggerMessage(8, LogLevel.Error, "Endpoint \"{Endpoint}\": the handler of connection {ConnectionId} failed")]
+    public static partial void HandlerFailed(ILogger logger, string endpoint, string connectionId, Exception exception);
+
+    [LoggerMessage(9, LogLevel.Debug, "Endpoint \"{Endpoint}\": connection {ConnectionId} from {RemoteEndPoint} started")]
+    public static partial void ConnectionStarted(ILogger logger, string endpoint, string connectionId, System.Net.EndPoint? remoteEndPoint);
+
+    [LoggerMessage(10, LogLevel.Debug,
+        "Endpoint \"{Endpoint}\": connection {ConnectionId} ended ({Reason}) after {Duration}; {BytesReceived} bytes received, {BytesSent} sent")]
+    public static partial void ConnectionEnded(
+        ILogger logger, string endpoint, string connectionId, ConnectionCloseReason reason, TimeSpan duration, long bytesReceived, long bytesSent);
+
+    [LoggerMessage(11, LogLevel.Warning, "Endpoint \"{Endpoint}\": closing connection {ConnectionId} failed")]
+    public static partial void CloseFailed(ILogger logger, string endpoint, string connectionId, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Warning, "Endpoint \"{Endpoint}\": a callback on ConnectionClosedRequested of connection {ConnectionId} failed")]
+    public static partial void CloseRequestedCallbackFailed(ILogger logger, string endpoint, string connectionId, Exception exception);
+
+    [LoggerMessage(13, LogLevel.Warning, "Endpoint \"{Endpoint}\": closing the listener failed")]
+    public static partial void ListenerCloseFailed(ILogger logger, string endpoint, Exception exception);
+}
