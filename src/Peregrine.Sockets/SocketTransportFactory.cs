@@ -19,7 +19,8 @@ namespace Peregrine.Sockets;
 /// <see cref="BaseConnectionContext.DisposeAsync"/> of a connection closes gracefully: it sends what was written, then FIN, and discards what
 /// the peer still sends until the peer's FIN, for 5 seconds of silence or 30 seconds in all at most, so that the peer gets every byte.
 /// For an accepted connection the task completes when the socket is released; for one that was made by <see cref="ConnectAsync"/> it
-/// completes when the FIN is sent. <see cref="ConnectionContext.Abort(ConnectionAbortedException)"/> resets the connection instead.
+/// completes when the FIN is sent. <see cref="ConnectionContext.Abort(ConnectionAbortedException)"/> resets the connection instead. A Unix
+/// domain socket has no reset: the peer of an aborted one reads to an end, unless the side that aborted had unread bytes.
 /// </para>
 /// <para>
 /// Reads fail with <see cref="ConnectionResetException"/> after a reset by the peer and with <see cref="ConnectionAbortedException"/> after

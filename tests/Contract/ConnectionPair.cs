@@ -20,6 +20,12 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     /// </summary>
     public TimeSpan SettleTime { get; init; }
 
+    /// <summary>
+    /// Whether the peer of a connection that is aborted sees a reset. A Unix domain socket has none (unix(7)): unless the side that aborts had
+    /// unread bytes, its peer reads to an end.
+    /// </summary>
+    public bool HasReset { get; init; } = true;
+
     /// <summary>What else belongs to the pair (a listener, a transport), disposed after the connections.</summary>
     public Func<ValueTask>? Cleanup { get; init; }
 

@@ -33,6 +33,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
+
+            // The samples share an output folder: one must not find the settings of another as if they were its own.
+            WorkingDirectory = Path.GetTempPath(),
         };
         var server = new ServerProcess(new Process { StartInfo = start, EnableRaisingEvents = true });
         server._process.OutputDataReceived += (_, line) => server.OnLine(line.Data);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Contract;
@@ -71,21 +72,28 @@ internal static class SocketPair
         var accepting = listener.AcceptAsync();
         var client = await transport.ConnectAsync(listener.EndPoint);
         var server = await accepting;
-        foreach (var connection in new[] { client, server! })
+        if (endPoint is IPEndPoint)
         {
-            // Small kernel buffers: filling megabytes block by block of one byte takes minutes.
-            var socket = connection.Features.Get<IConnectionSocketFeature>()!.Socket;
-            socket.SendBufferSize = blockSizeInBytes < 64 ? 4 * 1024 : 64 * 1024;
-            if (blockSizeInBytes < 64)
-            {
-                socket.ReceiveBufferSize = 4 * 1024;
-            }
+            ShrinkKernelBuffers(client, blockSizeInBytes);
+            ShrinkKernelBuffers(server!, blockSizeInBytes);
         }
 
         return new ConnectionPair(server!, client, blockSizeInBytes, pool)
         {
             Cleanup = listener.DisposeAsync,
             SettleTime = TimeSpan.FromMilliseconds(100),
+            HasReset = endPoint is IPEndPoint,
         };
+    }
+
+    /// <summary>Filling megabytes block by block of one byte takes minutes. (A Unix domain socket takes some 280 sends, however small.)</summary>
+    private static void ShrinkKernelBuffers(ConnectionContext connection, int blockSizeInBytes)
+    {
+        var socket = connection.Features.Get<IConnectionSocketFeature>()!.Socket;
+        socket.SendBufferSize = blockSizeInBytes < 64 ? 4 * 1024 : 64 * 1024;
+        if (blockSizeInBytes < 64)
+        {
+            socket.ReceiveBufferSize = 4 * 1024;
+        }
     }
 }

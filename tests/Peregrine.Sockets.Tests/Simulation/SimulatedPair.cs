@@ -19,6 +19,7 @@ internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Ser
             ReceiveBlockSizeInBytes = blockSizeInBytes,
             MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
             SendBlockSizeInBytes = blockSizeInBytes,
+            Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
         };
         var (server, client) = SimulatedSocket.CreatePair(network, capacity);
         return new SimulatedPair(
