@@ -4,7 +4,7 @@ namespace Peregrine.Server;
 public sealed class PeregrineOptions
 {
     /// <summary>
-    /// How long a stop waits for handlers to end and connections to close, after it has asked them to. Default 25 seconds; zero or more.
+    /// How long a stop waits for handlers to end and connections to close, after it has asked them to. Default 25 seconds; from zero to one day.
     /// What is still open then is reset, and counted in the log.
     /// </summary>
     /// <remarks>The host's own <c>HostOptions.ShutdownTimeout</c> is raised to five seconds more than this, if it is less.</remarks>

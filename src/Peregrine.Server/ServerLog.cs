@@ -47,4 +47,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(13, LogLevel.Warning, "Endpoint \"{Endpoint}\": closing the listener failed")]
     public static partial void ListenerCloseFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
+    public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

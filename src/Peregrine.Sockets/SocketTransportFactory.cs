@@ -44,7 +44,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         ArgumentNullException.ThrowIfNull(loggerFactory);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Backlog);
         _options = options;
-        _logger = loggerFactory.CreateLogger("Peregrine.Sockets");
+        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Sockets"));
         _settings = options.StreamSettings ?? new StreamSettings
         {
             Pool = options.MemoryPool,

@@ -15,7 +15,20 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
     public void Start(ConnectionContext context, string endpoint, ConnectionDelegate pipeline)
     {
-        var connection = new ServerConnection(context, endpoint, pipeline, clock, logger);
+        ServerConnection connection;
+        try
+        {
+            connection = new ServerConnection(context, endpoint, pipeline, clock, logger);
+        }
+        catch (Exception exception)
+        {
+            // A transport may bring features that cannot be replaced, or fail to make them.
+            ServerLog.StartFailed(logger, endpoint, exception);
+            context.Abort();
+            _ = context.DisposeAsync().AsTask();
+            return;
+        }
+
         _connections[connection] = true;
         _ = connection.Ended.ContinueWith(
             static (_, state) =>

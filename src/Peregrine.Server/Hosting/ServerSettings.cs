@@ -11,6 +11,9 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
     private const string Root = "Peregrine";
     private static readonly TimeSpan HostMargin = TimeSpan.FromSeconds(5);
 
+    // "25", meant as seconds, is 25 days to TimeSpan: the bound catches it.
+    private static readonly TimeSpan LongestShutdown = TimeSpan.FromDays(1);
+
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public PeregrineOptions ReadOptions()
     {
@@ -21,10 +24,10 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
             options.ShutdownTimeout = Read(root, nameof(options.ShutdownTimeout), options.ShutdownTimeout, ParseTime, "a time such as 00:00:25");
         }
 
-        return options.ShutdownTimeout >= TimeSpan.Zero
+        return options.ShutdownTimeout >= TimeSpan.Zero && options.ShutdownTimeout <= LongestShutdown
             ? options
             : throw new PeregrineStartException(
-                $"{Root}:{nameof(options.ShutdownTimeout)} = \"{options.ShutdownTimeout}\": a shutdown timeout cannot be negative; use a time such as 00:00:25.");
+                $"{Root}:{nameof(options.ShutdownTimeout)} = \"{options.ShutdownTimeout}\": a shutdown timeout is from zero to one day; use a time such as 00:00:25.");
     }
 
     /// <summary>The endpoints, each with its options complete.</summary>

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 
-namespace Peregrine.Server;
+namespace Peregrine;
 
-/// <summary>A logger whose provider may throw without ending the loop or the connection that logs.</summary>
+/// <summary>A logger whose provider may throw without ending the loop, the connection or the process that logs.</summary>
 internal sealed class GuardedLogger(ILogger logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state)

@@ -1,0 +1,54 @@
+using System.Xml.Linq;
+
+namespace Peregrine.Server.Tests;
+
+/// <summary>Dependencies point one way.</summary>
+public sealed class ArchitectureTests
+{
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["Peregrine.Abstractions"] = ["Microsoft.AspNetCore.Connections.Abstractions"],
+        ["Peregrine.Sockets"] =
+        [
+            "Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.ObjectPool",
+            "System.IO.Pipelines",
+        ],
+        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting"],
+        ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
+    };
+
+    private static readonly DirectoryInfo Source = FindSource();
+
+    public static TheoryData<string> Projects => [.. Source.GetDirectories("Peregrine.*").Select(directory => directory.Name)];
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void A_project_references_what_it_may_and_nothing_else(string project)
+    {
+        var references = XDocument.Load(Path.Combine(Source.FullName, project, project + ".csproj")).Descendants()
+            .Where(element => element.Name.LocalName is "ProjectReference" or "PackageReference" or "FrameworkReference")
+            .Select(element => (string)element.Attribute("Include")!)
+            .Select(reference => reference.EndsWith(".csproj", StringComparison.Ordinal) ? Path.GetFileNameWithoutExtension(reference) : reference);
+        Assert.Empty(references.Except(Allowed[project]));
+    }
+
+    [Fact]
+    public void The_server_knows_the_socket_transport_only_where_it_joins_the_host()
+    {
+        var files = Directory.GetFiles(Path.Combine(Source.FullName, "Peregrine.Server"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && File.ReadAllText(file).Contains("Peregrine.Sockets", StringComparison.Ordinal));
+        Assert.All(files, file => Assert.Contains("/Hosting/", file, StringComparison.Ordinal));
+        Assert.NotEmpty(files);
+    }
+
+    private static DirectoryInfo FindSource()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory.FullName, "Framework.sln")))
+        {
+            directory = directory.Parent ?? throw new InvalidOperationException($"{AppContext.BaseDirectory} is not inside the repository.");
+        }
+
+        return new DirectoryInfo(Path.Combine(directory.FullName, "src"));
+    }
+}

@@ -1,0 +1,64 @@
+using System.Net;
+using System.Net.Sockets;
+using Peregrine.Server.Endpoints;
+
+namespace Peregrine.Server.Tests.Endpoints;
+
+public sealed class EndpointUrlTests
+{
+    [Theory]
+    [InlineData("tcp://127.0.0.1:7000", "127.0.0.1:7000")]
+    [InlineData("TCP://10.0.0.1:0", "10.0.0.1:0")]
+    [InlineData("tcp://[::1]:65535", "[::1]:65535")]
+    [InlineData("tcp://[::]:80", "[::]:80")]
+    [InlineData("tcp://0.0.0.0:80", "0.0.0.0:80")]
+    [InlineData("tcp://localhost:80", "127.0.0.1:80", "[::1]:80")]
+    [InlineData("tcp://*:80", "[::]:80")]
+    public void A_tcp_url_names_addresses(string url, params string[] expected)
+    {
+        Assert.True(EndpointUrl.TryParse(url, out var addresses, out _));
+        Assert.Equal(expected, addresses.Select(address => address.ToString()));
+    }
+
+    [Theory]
+    [InlineData("unix:///run/app.sock", "/run/app.sock")]
+    [InlineData("unix:@name", "@name")]
+    public void A_unix_url_names_a_path(string url, string expected)
+    {
+        Assert.True(EndpointUrl.TryParse(url, out var addresses, out _));
+        var address = Assert.Single(addresses);
+        Assert.IsType<UnixDomainSocketEndPoint>(address);
+        Assert.Equal(expected, address.ToString());
+        Assert.Equal(url, EndpointUrl.Of(address));
+    }
+
+    [Theory]
+    [InlineData("", "tcp://")]
+    [InlineData("7000", "tcp://")]
+    [InlineData("http://127.0.0.1:80", "tcp://")]
+    [InlineData("tcp:/127.0.0.1:80", "tcp://")]
+    [InlineData("tcp://", "port is missing")]
+    [InlineData("tcp://127.0.0.1", "port is missing")]
+    [InlineData("tcp://[::1]", "port is missing")]
+    [InlineData("tcp://127.0.0.1:", "65535")]
+    [InlineData("tcp://127.0.0.1:-1", "65535")]
+    [InlineData("tcp://127.0.0.1:65536", "65535")]
+    [InlineData("tcp://127.0.0.1:80/path", "65535")]
+    [InlineData("tcp://127.0.0.1: 80", "65535")]
+    [InlineData("tcp://::1:80", "brackets")]
+    [InlineData("tcp://[127.0.0.1]:80", "brackets")]
+    [InlineData("tcp://example.com:80", "example.com")]
+    [InlineData("tcp://:80", "host")]
+    [InlineData("tcp://localhost:0", "127.0.0.1")]
+    [InlineData("unix:/run/app.sock", "unix:///path")]
+    [InlineData("unix://relative", "unix:///path")]
+    [InlineData("unix:///", "empty")]
+    [InlineData("unix:@", "empty")]
+    [InlineData("unix:///1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890/12345678", "107")]
+    public void Anything_else_is_refused_with_what_helps(string url, string expected)
+    {
+        Assert.False(EndpointUrl.TryParse(url, out var addresses, out var problem));
+        Assert.Null(addresses);
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+    }
+}
