@@ -1,0 +1,162 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Peregrine.Features;
+using Peregrine.Testing;
+
+namespace Peregrine.Sockets.Tests.Connections;
+
+/// <summary>The close sequence against real sockets whose other side does not play along.</summary>
+public sealed class GracefulCloseTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly LeakCheckingMemoryPool _pool = new();
+    private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private IConnectionListener? _listener;
+
+    [Fact]
+    public async Task Everything_arrives_although_the_client_left_bytes_unread_here()
+    {
+        var server = await AcceptAsync();
+        await _client.SendAsync("nobody reads this"u8.ToArray());
+        var closing = CloseAfterAsync(server, server.Transport.Output.WriteAsync(new byte[1_000_000]).AsTask());
+        Assert.Equal(1_000_000, await ReceiveToEndAsync());
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task Everything_arrives_although_the_client_sends_after_the_close()
+    {
+        var server = await AcceptAsync();
+        var closing = CloseAfterAsync(server, server.Transport.Output.WriteAsync(new byte[1_000_000]).AsTask());
+        var received = 0;
+        var buffer = new byte[10_000];
+        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        {
+            received += count;
+            await _client.SendAsync("more"u8.ToArray());
+        }
+
+        Assert.Equal(1_000_000, received);
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task A_silent_peer_is_waited_for_five_seconds()
+    {
+        var server = await AcceptAsync();
+        var closing = server.DisposeAsync().AsTask();
+        Assert.Equal(0, await ReceiveToEndAsync());
+        await AdvanceAsync(seconds: 4, () => !closing.IsCompleted);
+        await AdvanceAsync(seconds: 3, () => true);
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task A_peer_that_never_stops_sending_is_ended_after_thirty_seconds()
+    {
+        var server = await AcceptAsync();
+        var closing = server.DisposeAsync().AsTask();
+        Assert.Equal(0, await ReceiveToEndAsync());
+        for (var second = 0; second < 29; second++)
+        {
+            await _client.SendAsync("x"u8.ToArray());
+            await AdvanceAsync(seconds: 1, () => !closing.IsCompleted);
+        }
+
+        await AdvanceAsync(seconds: 3, () => true);
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task A_peer_that_does_not_take_what_is_left_is_reset_after_twenty_seconds()
+    {
+        var server = await AcceptAsync();
+        var sending = server.Transport.Output.WriteAsync(new byte[32 << 20]).AsTask();
+        server.Transport.Output.CancelPendingFlush();
+        Assert.True((await sending.Bounded()).IsCanceled);
+        var closing = server.DisposeAsync().AsTask();
+        await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
+        await AdvanceAsync(seconds: 8, () => true);
+        await closing.Bounded();
+        Assert.Equal(ConnectionCloseReason.Aborted, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+        await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
+    }
+
+    [Fact]
+    public async Task An_abort_ends_the_wait_for_the_peer()
+    {
+        var server = await AcceptAsync();
+        var closing = server.DisposeAsync().AsTask();
+        Assert.Equal(0, await ReceiveToEndAsync());
+        Assert.False(closing.IsCompleted);
+        server.Abort();
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task A_peer_that_closed_first_is_not_waited_for()
+    {
+        var server = await AcceptAsync();
+        _client.Shutdown(SocketShutdown.Send);
+        var read = await server.Transport.Input.ReadAsync().Bounded();
+        Assert.True(read.IsCompleted);
+        server.Transport.Input.AdvanceTo(read.Buffer.End);
+        await server.DisposeAsync().Bounded();
+        Assert.Equal(0, await ReceiveToEndAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        if (_listener is not null)
+        {
+            await _listener.DisposeAsync();
+        }
+
+        await _pool.WhenAllReturnedAsync(TestTimeout.Limit);
+        _pool.Dispose();
+    }
+
+    private async Task<ConnectionContext> AcceptAsync()
+    {
+        var transport = new SocketTransportFactory(new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool }, NullLoggerFactory.Instance);
+        _listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        await _client.ConnectAsync(_listener.EndPoint);
+        return (await _listener.AcceptAsync().Bounded())!;
+    }
+
+    private static async Task CloseAfterAsync(ConnectionContext connection, Task task)
+    {
+        await task;
+        await connection.DisposeAsync();
+    }
+
+    private async Task<int> ReceiveToEndAsync()
+    {
+        var received = 0;
+        var buffer = new byte[64 * 1024];
+        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        {
+            received += count;
+        }
+
+        return received;
+    }
+
+    /// <summary>Advances the clock by seconds, one at a time, with a moment in between for those who wait.</summary>
+    private async Task AdvanceAsync(int seconds, Func<bool> holds)
+    {
+        for (var second = 0; second < seconds; second++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(30), TimeProvider.System);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.True(holds());
+    }
+}
