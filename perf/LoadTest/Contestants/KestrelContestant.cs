@@ -1,0 +1,21 @@
+using System.Net;
+using Echo;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Peregrine.LoadTest.Contestants;
+
+internal static class KestrelContestant
+{
+    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseConnectionHandler<EchoHandler>()));
+        var app = builder.Build();
+        await app.StartAsync();
+        return (new Uri(app.Urls.First()).Port, () => app.StopAsync());
+    }
+}

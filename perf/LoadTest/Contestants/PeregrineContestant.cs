@@ -1,0 +1,25 @@
+using System.Net;
+using Echo;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Peregrine.Server;
+
+namespace Peregrine.LoadTest.Contestants;
+
+internal static class PeregrineContestant
+{
+    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddPeregrine(server => server
+            .Listen("tcp://127.0.0.1:0", tcp => tcp.UseConnectionHandler<EchoHandler>())
+            .Configure(options => options.ThrowOnStartFailure = true));
+        var host = builder.Build();
+        await host.StartAsync();
+        var address = (IPEndPoint)host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
+        return (address.Port, () => host.StopAsync());
+    }
+}
