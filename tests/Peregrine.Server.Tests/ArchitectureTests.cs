@@ -41,6 +41,14 @@ public sealed class ArchitectureTests
         Assert.NotEmpty(files);
     }
 
+    [Fact]
+    public void The_README_shows_the_first_server_as_it_is()
+    {
+        var root = Source.Parent!.FullName;
+        var sample = File.ReadAllText(Path.Combine(root, "samples", "FirstServer", "Program.cs"));
+        Assert.Contains(sample, File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
+    }
+
     private static DirectoryInfo FindSource()
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);

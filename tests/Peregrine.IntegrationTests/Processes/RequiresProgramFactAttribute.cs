@@ -5,7 +5,7 @@ namespace Peregrine.IntegrationTests.Processes;
 /// (<c>PEREGRINE_REQUIRE_PROGRAMS=1</c>), it fails instead.
 /// </summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class RequiresProgramFactAttribute : FactAttribute
+public class RequiresProgramFactAttribute : FactAttribute
 {
     public RequiresProgramFactAttribute(params string[] programs)
     {
