@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
@@ -7,7 +6,6 @@ using Peregrine.Features;
 namespace Peregrine.Server.Connections;
 
 /// <summary>One connection from its start to its end: runs the endpoint's pipeline, then closes. Each step is guarded.</summary>
-[SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
 internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
 {
     private readonly ConnectionContext _connection;
@@ -16,10 +14,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private readonly ILogger _logger;
     private readonly IConnectionCloseFeature _close;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Lock _lock = new();
-    private CancellationTokenSource? _closeSource;
-    private CancellationToken? _closeToken;
-    private bool _closeRequested;
+    private LazySignal _closeRequested = new();
 
     public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, TimeProvider clock, ILogger logger)
     {
@@ -37,52 +32,15 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>Completes when the connection is gone, never with an exception.</summary>
     public Task Ended => _ended.Task;
 
-    // Made when it is asked for: a handler that never looks at it does not pay for it.
     public CancellationToken ConnectionClosedRequested
     {
-        get
-        {
-            lock (_lock)
-            {
-                if (_closeToken is not { } token)
-                {
-                    token = _closeRequested ? new CancellationToken(canceled: true) : (_closeSource = new CancellationTokenSource()).Token;
-                    _closeToken = token;
-                }
-
-                return token;
-            }
-        }
-
-        set
-        {
-            lock (_lock)
-            {
-                _closeToken = value;
-            }
-        }
+        get => _closeRequested.Token;
+        set => _closeRequested.Token = value;
     }
 
-    /// <summary>Asks the handler to end. Its callbacks run on the thread pool, where one that blocks delays no other connection.</summary>
-    public void RequestClose()
-    {
-        CancellationTokenSource? source;
-        lock (_lock)
-        {
-            if (_closeRequested)
-            {
-                return;
-            }
-
-            _closeRequested = true;
-            source = _closeSource;
-        }
-
-        if (source is not null)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static state => state.connection.RunCloseCallbacks(state.source), (connection: this, source), preferLocal: false);
-        }
-    }
+    /// <summary>Asks the handler to end.</summary>
+    public void RequestClose() =>
+        _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(_logger, Endpoint, _connection.ConnectionId, exception));
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort()
@@ -129,7 +87,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             return exception;
         }
 
-        _close.TrySetReason(_closeRequested ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+        _close.TrySetReason(_closeRequested.IsFired ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
         return null;
     }
 
@@ -137,7 +95,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private bool IsExpected(Exception exception) => exception switch
     {
         ConnectionResetException or ConnectionAbortedException => true,
-        OperationCanceledException => _closeRequested || _close.Reason != ConnectionCloseReason.None,
+        OperationCanceledException => _closeRequested.IsFired || _close.Reason != ConnectionCloseReason.None,
         _ => false,
     };
 
@@ -160,18 +118,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         catch (Exception exception)
         {
             ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
-        }
-    }
-
-    private void RunCloseCallbacks(CancellationTokenSource source)
-    {
-        try
-        {
-            source.Cancel();
-        }
-        catch (Exception exception)
-        {
-            ServerLog.CloseRequestedCallbackFailed(_logger, Endpoint, _connection.ConnectionId, exception);
         }
     }
 

@@ -17,10 +17,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature
 {
     private readonly ILogger _logger;
-    private readonly Lock _closedLock = new();
-    private CancellationTokenSource? _closedSource;
-    private CancellationToken? _closedToken;
-    private bool _closed;
+    private LazySignal _closed = new();
     private int _reason;
     private string? _connectionId;
     private IDictionary<object, object?>? _items;
@@ -73,30 +70,10 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
 
-    // The token is made when it is asked for: a connection that never looks at it does not pay for it.
     public override CancellationToken ConnectionClosed
     {
-        get
-        {
-            lock (_closedLock)
-            {
-                if (_closedToken is not { } token)
-                {
-                    token = _closed ? new CancellationToken(canceled: true) : (_closedSource = new CancellationTokenSource()).Token;
-                    _closedToken = token;
-                }
-
-                return token;
-            }
-        }
-
-        set
-        {
-            lock (_closedLock)
-            {
-                _closedToken = value;
-            }
-        }
+        get => _closed.Token;
+        set => _closed.Token = value;
     }
 
     public bool TrySetReason(ConnectionCloseReason reason)
@@ -107,37 +84,6 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         return Interlocked.CompareExchange(ref _reason, (int)reason, (int)ConnectionCloseReason.None) == (int)ConnectionCloseReason.None;
     }
 
-    protected void FireConnectionClosed()
-    {
-        CancellationTokenSource? source;
-        lock (_closedLock)
-        {
-            if (_closed)
-            {
-                return;
-            }
-
-            _closed = true;
-            source = _closedSource;
-        }
-
-        if (source is not null)
-        {
-            // The callbacks are the application's: they run on a thread where they delay nobody, and may throw.
-            ThreadPool.UnsafeQueueUserWorkItem(
-                static state =>
-                {
-                    try
-                    {
-                        state.source.Cancel();
-                    }
-                    catch (AggregateException exception)
-                    {
-                        SocketsLog.ClosedCallbackFailed(state.logger, state.id, exception);
-                    }
-                },
-                (source, logger: _logger, id: ConnectionId),
-                preferLocal: false);
-        }
-    }
+    protected void FireConnectionClosed() =>
+        _closed.Fire(exception => SocketsLog.ClosedCallbackFailed(_logger, ConnectionId, exception));
 }

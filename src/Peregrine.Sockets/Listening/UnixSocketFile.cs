@@ -24,7 +24,7 @@ internal static class UnixSocketFile
 
         if (IsLive(endPoint))
         {
-            throw new AddressInUseException($"Another process listens on the Unix domain socket {path}.");
+            throw new AddressInUseException($"Another process listens on the Unix domain socket {path}; stop it, or choose another path.");
         }
 
         File.Delete(path);
