@@ -31,7 +31,7 @@ internal sealed class Comparison(Load load, int rounds, IReadOnlyList<Contestant
         {
             foreach (var contestant in contestants)
             {
-                var process = SelfProcess.Start(["serve", contestant.Name], cores?.Server);
+                var process = SelfProcess.Start(["serve", contestant.Name], cores?.Server, contestant.InlineCompletions);
                 servers.Add((contestant, process, 0));
                 if (!int.TryParse(await process.Output.ReadLineAsync(cancellationToken), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
                 {

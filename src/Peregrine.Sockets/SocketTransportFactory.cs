@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.ObjectPool;
 using Peregrine.Sockets.Connections;
 using Peregrine.Sockets.Listening;
+using Peregrine.Sockets.Scheduling;
 using Peregrine.Sockets.Time;
 
 namespace Peregrine.Sockets;
@@ -32,7 +33,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 {
     private readonly SocketTransportOptions _options;
     private readonly StreamSettings _settings;
+    private static int s_inlineReported;
+
     private readonly ILogger _logger;
+    private readonly LoopWatch? _loopWatch;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
         new DefaultObjectPool<SaeaStreamSocket.SendArgs>(new SaeaStreamSocket.SendArgsPolicy(), maximumRetained: 256);
 
@@ -51,6 +55,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             Heartbeat = new Heartbeat(options.TimeProvider),
             Logger = _logger,
         };
+        if (options.Scheduling == ConnectionScheduling.Inline)
+        {
+            _loopWatch = CreateLoopWatch();
+        }
     }
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and IPv4.</summary>
@@ -136,6 +144,21 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         return socket;
     }
 
+    private LoopWatch? CreateLoopWatch()
+    {
+        if (InlineCompletions.TryEnable())
+        {
+            return new LoopWatch(_settings.Heartbeat, _logger);
+        }
+
+        if (Interlocked.Exchange(ref s_inlineReported, 1) == 0)
+        {
+            SocketsLog.InlineNotPossible(_logger);
+        }
+
+        return null;
+    }
+
     private StreamConnection<SaeaStreamSocket> Accepted(Socket socket) => Connected(socket, lingerInBackground: false);
 
     private StreamConnection<SaeaStreamSocket> Connected(Socket socket, bool lingerInBackground)
@@ -147,7 +170,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
         var local = socket.LocalEndPoint;
         var remote = socket.RemoteEndPoint;
-        return new StreamConnection<SaeaStreamSocket>(new SaeaStreamSocket(socket, _sendArgs), _settings, lingerInBackground)
+        return new StreamConnection<SaeaStreamSocket>(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
         {
             Socket = socket,
             LocalEndPoint = local,

@@ -19,6 +19,12 @@ public sealed class SocketTransportOptions
     public bool NoDelay { get; set; } = true;
 
     /// <summary>
+    /// Where reads and flushes go on that had to wait. Default <see cref="ConnectionScheduling.ThreadPool"/>. Where
+    /// <see cref="ConnectionScheduling.Inline"/> is not possible, it is logged once, and the default is used.
+    /// </summary>
+    public ConnectionScheduling Scheduling { get; set; }
+
+    /// <summary>
     /// The pool that receive and send buffers are rented from; it is shared with handlers through <c>IMemoryPoolFeature</c>.
     /// Default <see cref="MemoryPool{T}.Shared"/>. The transport never disposes it.
     /// </summary>

@@ -16,4 +16,12 @@ internal static partial class SocketsLog
 
     [LoggerMessage(3, LogLevel.Debug, "A connection accepted on {EndPoint} was gone before it could be served: {Error}.")]
     public static partial void AcceptedConnectionGone(ILogger logger, EndPoint endPoint, string error);
+
+    [LoggerMessage(4, LogLevel.Warning,
+        "Scheduling \"Inline\" is not possible, so \"ThreadPool\" is used: a socket was used in this process before, or the platform has no inline completions. Start the server before anything else uses sockets, or set DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 in the environment of the process.")]
+    public static partial void InlineNotPossible(ILogger logger);
+
+    [LoggerMessage(5, LogLevel.Warning,
+        "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, in which no other connection of that loop was served: a handler that blocks or computes for long needs the scheduling \"ThreadPool\" instead of \"Inline\".")]
+    public static partial void LoopHeld(ILogger logger, EndPoint? endPoint, double milliseconds);
 }

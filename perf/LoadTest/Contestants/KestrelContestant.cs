@@ -9,11 +9,12 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class KestrelContestant
 {
-    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync()
+    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(bool inline)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseConnectionHandler<EchoHandler>()));
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = inline);
         var app = builder.Build();
         await app.StartAsync();
         return (new Uri(app.Urls.First()).Port, () => app.StopAsync());

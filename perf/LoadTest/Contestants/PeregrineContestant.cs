@@ -10,12 +10,12 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class PeregrineContestant
 {
-    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync()
+    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(ConnectionScheduling scheduling)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddPeregrine(server => server
-            .Listen("tcp://127.0.0.1:0", tcp => tcp.UseConnectionHandler<EchoHandler>())
+            .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp => tcp.UseConnectionHandler<EchoHandler>())
             .Configure(options => options.ThrowOnStartFailure = true));
         var host = builder.Build();
         await host.StartAsync();

@@ -15,8 +15,8 @@ internal sealed class SelfProcess : IDisposable
 
     /// <param name="arguments">Its command line.</param>
     /// <param name="cores">The cores that it may use, as taskset(1) takes them; null for all.</param>
-    /// <param name="inlineCompletions">Whether socket completions run on the event loops, which is what a load generator wants.</param>
-    public static SelfProcess Start(string[] arguments, string? cores, bool inlineCompletions = false)
+    /// <param name="inlineCompletions">Whether socket completions run on the event loops of that process.</param>
+    public static SelfProcess Start(string[] arguments, string? cores, bool inlineCompletions)
     {
         string[] command = [Environment.ProcessPath!, .. EntryPoint(), .. arguments];
         if (cores is not null)

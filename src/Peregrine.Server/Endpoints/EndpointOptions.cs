@@ -15,6 +15,12 @@ public sealed class EndpointOptions
     /// </summary>
     public int Backlog { get; set; } = 4096;
 
+    /// <summary>
+    /// Where its handlers run. Default <see cref="ConnectionScheduling.ThreadPool"/>; <see cref="ConnectionScheduling.Inline"/> is faster, for
+    /// handlers that never block: one that holds an event loop for 100 ms or more is logged.
+    /// </summary>
+    public ConnectionScheduling Scheduling { get; set; }
+
     /// <summary>Options of the sockets of its connections.</summary>
     public SocketOptions Socket { get; } = new();
 }

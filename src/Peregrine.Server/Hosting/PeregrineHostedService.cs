@@ -139,7 +139,14 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         }
 
         var transport = _builder.Transport ?? new SocketTransportFactory(
-            new SocketTransportOptions { Backlog = options.Backlog, NoDelay = options.Socket.NoDelay, TimeProvider = _clock }, _loggerFactory);
+            new SocketTransportOptions
+            {
+                Backlog = options.Backlog,
+                Scheduling = options.Scheduling,
+                NoDelay = options.Socket.NoDelay,
+                TimeProvider = _clock,
+            },
+            _loggerFactory);
         var listeners = new List<IConnectionListener>();
         try
         {

@@ -116,9 +116,10 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
 
     private static void ReadSection(IConfigurationSection section, EndpointOptions options)
     {
-        CheckKeys(section, "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Socket));
+        CheckKeys(section, "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.Socket));
         options.Url = section[nameof(options.Url)] ?? options.Url;
         options.Backlog = Read(section, nameof(options.Backlog), options.Backlog, ParseNumber, "a number from 1");
+        options.Scheduling = Read(section, nameof(options.Scheduling), options.Scheduling, ParseScheduling, "ThreadPool or Inline");
         var socket = section.GetSection(nameof(options.Socket));
         CheckKeys(socket, "the socket", nameof(options.Socket.NoDelay));
         options.Socket.NoDelay = Read(socket, nameof(options.Socket.NoDelay), options.Socket.NoDelay, ParseBoolean, "true or false");
@@ -149,6 +150,9 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
     private static TimeSpan? ParseTime(string text) => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private static int? ParseNumber(string text) => int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
+
+    private static ConnectionScheduling? ParseScheduling(string text) =>
+        Enum.GetNames<ConnectionScheduling>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<ConnectionScheduling>(text, ignoreCase: true) : null;
 
     private static bool? ParseBoolean(string text) => bool.TryParse(text, out var value) ? value : null;
 }

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.ObjectPool;
 using Peregrine.Sockets.Linux;
+using Peregrine.Sockets.Scheduling;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -12,11 +14,13 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     /// <param name="socket">Connected; belongs to the connection from here on.</param>
     /// <param name="sendArgs">Where the event args for a send that must wait come from.</param>
-    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs)
+    /// <param name="loopWatch">Of an endpoint whose completions stay on the event loops; null for one whose do not.</param>
+    /// <param name="endPoint">Whose connection it is, for the watch.</param>
+    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs, LoopWatch? loopWatch = null, EndPoint? endPoint = null)
     {
         // Only then do Receive and Send report would-block instead of blocking.
         socket.Blocking = false;
-        _state = new State(socket, sendArgs);
+        _state = new State(socket, sendArgs, loopWatch, endPoint);
     }
 
     public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
@@ -124,13 +128,36 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     public void Dispose() => _state.Socket.Dispose();
 
-    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool)
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint)
     {
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
         public IStreamSocketCompletions Completions = null!;
         public ReceiveArgs? ReceiveArgs;
         public volatile bool FinSent;
+
+        /// <summary>
+        /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
+        /// on an event loop, and an endpoint that did not ask for that leaves the loop first.
+        /// </summary>
+        public void Complete<TArgs>(TArgs args)
+            where TArgs : class, IThreadPoolWorkItem
+        {
+            if (Thread.CurrentThread.IsThreadPoolThread)
+            {
+                args.Execute();
+            }
+            else if (loopWatch is null)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(args, preferLocal: false);
+            }
+            else
+            {
+                var loop = loopWatch.Enter(endPoint);
+                args.Execute();
+                loopWatch.Exit(loop);
+            }
+        }
 
         /// <summary>
         /// The kernel reports a reset once. If a send took the report, or is about to, a receive sees an end of stream like that of a FIN;
@@ -140,7 +167,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public bool IsReset() => !FinSent && TcpState.IsClosed(Socket);
     }
 
-    internal sealed class ReceiveArgs : SocketAsyncEventArgs
+    internal sealed class ReceiveArgs : SocketAsyncEventArgs, IThreadPoolWorkItem
     {
         private readonly State _state;
 
@@ -151,10 +178,12 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             SetBuffer(null, 0, 0);
         }
 
-        protected override void OnCompleted(SocketAsyncEventArgs e) => _state.Completions.OnReadable(new IoResult(0, SocketError));
+        protected override void OnCompleted(SocketAsyncEventArgs e) => _state.Complete(this);
+
+        void IThreadPoolWorkItem.Execute() => _state.Completions.OnReadable(new IoResult(0, SocketError));
     }
 
-    internal sealed class SendArgs() : SocketAsyncEventArgs(true)
+    internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem
     {
         private State? _state;
 
@@ -177,7 +206,9 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             return state;
         }
 
-        protected override void OnCompleted(SocketAsyncEventArgs e)
+        protected override void OnCompleted(SocketAsyncEventArgs e) => _state!.Complete(this);
+
+        void IThreadPoolWorkItem.Execute()
         {
             var result = Result;
             End().Completions.OnSent(result);

@@ -1,0 +1,15 @@
+namespace Peregrine;
+
+/// <summary>Where the handlers of an endpoint's connections go on when their reads and flushes complete.</summary>
+public enum ConnectionScheduling
+{
+    /// <summary>On the thread pool: a handler that blocks is merely slow. The default.</summary>
+    ThreadPool,
+
+    /// <summary>
+    /// On the event loop that has seen the socket's event, without a thread in between: the fastest, for handlers that never block. One that
+    /// blocks stalls every connection of that loop. Linux only, and only if no socket was used in the process before the first endpoint of
+    /// this kind; otherwise it is the same as <see cref="ThreadPool"/>, which is logged.
+    /// </summary>
+    Inline,
+}
