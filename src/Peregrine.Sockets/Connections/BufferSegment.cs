@@ -26,7 +26,9 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
     public void Rent(MemoryPool<byte> pool, int sizeInBytes)
     {
         Debug.Assert(_owner is null);
-        _owner = pool.Rent(sizeInBytes);
+
+        // A pool may have a largest size; what it cannot give comes from one that can.
+        _owner = (sizeInBytes <= pool.MaxBufferSize ? pool : MemoryPool<byte>.Shared).Rent(sizeInBytes);
         _block = _owner.Memory;
         Memory = _block;
     }

@@ -6,6 +6,8 @@ namespace Peregrine.Sockets.Connections;
 /// compiled for each of them and calls it directly.
 /// </summary>
 /// <remarks>
+/// An error of the connection is reported once, by whichever member meets it first. <c>Shutdown</c> (EPIPE) of a send, met first, says that
+/// the peer's FIN came before its reset.
 /// What is expected to fail is a result: no member throws, not even after <see cref="Abort"/> or <see cref="Dispose"/>.
 /// There is at most one <see cref="WaitReadable"/> and one <see cref="Send"/> at a time; the two directions are independent.
 /// </remarks>

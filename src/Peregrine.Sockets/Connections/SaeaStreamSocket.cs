@@ -32,7 +32,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             var bytes = _state.Socket.Receive(buffer, SocketFlags.None, out var error);
             return bytes == 0 && error == SocketError.Success && _state.IsReset()
                 ? new IoResult(0, SocketError.ConnectionReset)
-                : new IoResult(error == SocketError.Success ? bytes : 0, error);
+                : _state.Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
         }
         catch (ObjectDisposedException)
         {
@@ -58,7 +58,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             return true;
         }
 
-        result = new IoResult(0, args.SocketError);
+        result = _state.Reported(new IoResult(0, args.SocketError));
         return true;
     }
 
@@ -68,7 +68,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         {
             // The runtime goes on until the kernel is full, and then reports would-block together with the bytes that it has sent.
             var bytes = _state.Socket.Send(data, SocketFlags.None, out var error);
-            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : new IoResult(0, error);
+            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : _state.Reported(new IoResult(0, error));
         }
         catch (ObjectDisposedException)
         {
@@ -135,6 +135,8 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public IStreamSocketCompletions Completions = null!;
         public ReceiveArgs? ReceiveArgs;
         public volatile bool FinSent;
+        private volatile bool _finReceived;
+        private volatile bool _resetReported;
 
         /// <summary>
         /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
@@ -159,12 +161,37 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             }
         }
 
+        /// <summary>Notes what an error says about the peer's FIN.</summary>
+        public IoResult Reported(IoResult result)
+        {
+            if (result.Error == SocketError.ConnectionReset)
+            {
+                _resetReported = true;
+            }
+            else if (result.Error == SocketError.Shutdown && !_resetReported)
+            {
+                // EPIPE first: in CLOSE_WAIT, after the peer's FIN, that is what Linux makes of a reset (tcp_reset).
+                _finReceived = true;
+            }
+
+            return result;
+        }
+
         /// <summary>
-        /// The kernel reports a reset once. If a send took the report, or is about to, a receive sees an end of stream like that of a FIN;
-        /// what tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where a connection that has sent
-        /// no FIN itself comes only by a reset.
+        /// What a receive of nothing means. The kernel reports a reset once; if a send took the report, or is about to, a receive sees an end
+        /// of stream like that of a FIN. What tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where
+        /// a connection that has sent no FIN itself comes only by a reset; and that one came after a FIN if its error is EPIPE.
         /// </summary>
-        public bool IsReset() => !FinSent && TcpState.IsClosed(Socket);
+        public bool IsReset()
+        {
+            if (FinSent || _finReceived || !TcpState.IsClosed(Socket))
+            {
+                return false;
+            }
+
+            _finReceived = TcpState.TakeError(Socket) == TcpState.BrokenPipe;
+            return !_finReceived;
+        }
     }
 
     internal sealed class ReceiveArgs : SocketAsyncEventArgs, IThreadPoolWorkItem
@@ -180,14 +207,14 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         protected override void OnCompleted(SocketAsyncEventArgs e) => _state.Complete(this);
 
-        void IThreadPoolWorkItem.Execute() => _state.Completions.OnReadable(new IoResult(0, SocketError));
+        void IThreadPoolWorkItem.Execute() => _state.Completions.OnReadable(_state.Reported(new IoResult(0, SocketError)));
     }
 
     internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem
     {
         private State? _state;
 
-        public IoResult Result => new(SocketError == SocketError.Success ? BytesTransferred : 0, SocketError);
+        public IoResult Result => _state!.Reported(new IoResult(SocketError == SocketError.Success ? BytesTransferred : 0, SocketError));
 
         public void Begin(State state, ReadOnlyMemory<byte> data)
         {

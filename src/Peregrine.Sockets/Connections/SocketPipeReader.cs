@@ -23,12 +23,13 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     // Under the lock.
     private PendingOperation _pending;
     private bool _waitArmed;
-    private bool _completed;
+    private volatile bool _completed;
     private Exception? _aborted;
     private Exception? _failure;
     private InputDiscard<TSocket>? _discard;
 
-    // The flow's own, or the completion's while the flow waits.
+    // The flow's own, behind the guard, or the completion's while the flow waits.
+    private FlowGuard _guard;
     private ManualResetValueTaskSourceCore<ReadResult> _source;
     private BufferSegment? _head;
     private BufferSegment? _tail;
@@ -54,44 +55,66 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
-        ThrowIfReadingIsNotAllowed();
-        if (cancellationToken.IsCancellationRequested)
+        Enter();
+        ValueTask<ReadResult> read;
+        try
         {
-            return ValueTask.FromCanceled<ReadResult>(cancellationToken);
+            ThrowIfReadingIsNotAllowed();
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return ValueTask.FromCanceled<ReadResult>(cancellationToken);
+            }
+
+            // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
+            read = TryTakeResult(receive: !_drained, out var result)
+                ? new ValueTask<ReadResult>(result)
+                : WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            Exit();
         }
 
-        // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
-        return TryTakeResult(receive: !_drained, out var result)
-            ? new ValueTask<ReadResult>(result)
-            : WaitAsync(cancellationToken);
+        return read;
     }
 
     public override bool TryRead(out ReadResult result)
     {
-        ThrowIfReadingIsNotAllowed();
-        return TryTakeResult(receive: true, out result);
+        Enter();
+        try
+        {
+            ThrowIfReadingIsNotAllowed();
+            return TryTakeResult(receive: true, out result);
+        }
+        finally
+        {
+            Exit();
+        }
     }
 
     public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
-        if (_completed)
+        Enter();
+        try
         {
-            throw new InvalidOperationException("Reading is not allowed after the reader was completed.");
-        }
+            if (_result == ResultState.None || !_pending.IsNone)
+            {
+                throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+            }
 
-        if (_result == ResultState.None || !_pending.IsNone)
+            if (_head is not null && consumed.GetObject() is not null)
+            {
+                Consume(consumed, examined);
+            }
+
+            _result = ResultState.None;
+        }
+        finally
         {
-            throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+            Exit();
         }
-
-        if (_head is not null && consumed.GetObject() is not null)
-        {
-            Consume(consumed, examined);
-        }
-
-        _result = ResultState.None;
     }
 
     public override void CancelPendingRead()
@@ -114,8 +137,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <remarks>A read that is pending fails with <see cref="InvalidOperationException"/>: nobody is left to receive for.</remarks>
     public override void Complete(Exception? exception = null)
     {
-        CancellationTokenRegistration registration = default;
-        bool isReading, isWaiting;
         lock (_lock)
         {
             if (_completed)
@@ -124,25 +145,12 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
 
             _completed = true;
-            isReading = !_pending.IsNone;
-            isWaiting = _pending.IsWaiting;
-            if (isWaiting)
-            {
-                registration = _pending.BeginEnding(byCancel: true);
-            }
         }
 
-        if (isWaiting)
+        if (_guard.TryComplete())
         {
-            registration.Unregister();
-            EndOnScheduler(exception: null);
+            CompleteInside();
         }
-        else if (!isReading)
-        {
-            ReturnBlocks();
-        }
-
-        // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
     }
 
     /// <summary>A wait for data has ended. <paramref name="result"/> matters only if it is an error, which the socket reports once.</summary>
@@ -170,10 +178,11 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 }
             }
 
-            var received = Receive();
+            var received = ReceiveForWaiter();
             CancellationTokenRegistration registration;
             OperationCanceledException? canceled = null;
             bool waitAgain;
+            discard = null;
             lock (_lock)
             {
                 waitAgain = !received && !_completed && _pending.TryWaitAgain();
@@ -184,6 +193,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 else
                 {
                     _waitArmed = false;
+
+                    // Handed over meanwhile, in the belief that a completion will come: this was it.
+                    discard = _discard;
                     if (!received && !_pending.TakeCancelRequest())
                     {
                         canceled = new OperationCanceledException(_pending.Token);
@@ -197,6 +209,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             {
                 registration.Unregister();
                 EndRead(isCanceled: !received, canceled);
+                discard?.Run();
                 return;
             }
 
@@ -252,13 +265,53 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
     }
 
-    private void ThrowIfReadingIsNotAllowed()
+    private void Enter()
     {
-        if (_completed)
+        if (_completed || !_guard.TryEnter())
         {
-            throw new InvalidOperationException("Reading is not allowed after the reader was completed.");
+            throw new InvalidOperationException(
+                _completed ? "Reading is not allowed after the reader was completed." : "Reading is already in progress, on another thread.");
+        }
+    }
+
+    private void Exit()
+    {
+        if (_guard.Exit())
+        {
+            CompleteInside();
+            throw new InvalidOperationException("The reader was completed by another thread during the call.");
+        }
+    }
+
+    private void CompleteInside()
+    {
+        CancellationTokenRegistration registration = default;
+        bool isReading, isWaiting;
+        lock (_lock)
+        {
+            isReading = !_pending.IsNone;
+            isWaiting = _pending.IsWaiting;
+            if (isWaiting)
+            {
+                registration = _pending.BeginEnding(byCancel: true);
+            }
         }
 
+        if (isWaiting)
+        {
+            registration.Unregister();
+            EndOnScheduler(exception: null);
+        }
+        else if (!isReading)
+        {
+            ReturnBlocks();
+        }
+
+        // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
+    }
+
+    private void ThrowIfReadingIsNotAllowed()
+    {
         if (_result == ResultState.Reading || !_pending.IsNone)
         {
             throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
@@ -395,15 +448,29 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
     }
 
+    /// <summary>On a completion's thread, where nobody would catch what the pool throws: the read that waits does.</summary>
+    private bool ReceiveForWaiter()
+    {
+        try
+        {
+            return Receive(forWaiter: true);
+        }
+        catch (Exception exception)
+        {
+            _connection.Abort(new("What was there to receive found no buffer.", exception));
+            return true;
+        }
+    }
+
     /// <summary>Receives once. True if the reader has something to tell: bytes, the end, or a failure.</summary>
-    private bool Receive()
+    private bool Receive(bool forWaiter = false)
     {
         var segment = _tail;
         if (segment is null || segment.FreeLength < _settings.MinimumReceiveSizeInBytes)
         {
             segment = _spare ?? new BufferSegment();
             _spare = null;
-            segment.Rent(_settings.Pool, _settings.ReceiveBlockSizeInBytes);
+            segment.Rent(_settings.Pool, Math.Min(_settings.ReceiveBlockSizeInBytes, _settings.Pool.MaxBufferSize));
         }
 
         var free = segment.Free.Span;
@@ -430,15 +497,28 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             _spare = segment;
         }
 
+        if (result.IsWouldBlock && _connection.AbortReason is null && !HasFailure())
+        {
+            return false;
+        }
+
         Exception? failure;
         lock (_lock)
         {
+            if (_waitArmed && !forWaiter && _failure is null && !result.IsError)
+            {
+                // An armed wait may have taken the report of a reset, which looks like an end now. Its completion comes, and tells.
+                return false;
+            }
+
+            // An abort on another thread makes a receive end in any way, before it says so here.
+            _aborted ??= _connection.AbortReason;
             if (result.IsError)
             {
                 _failure ??= _connection.ToException(result.Error);
             }
 
-            failure = _failure;
+            failure = _aborted ?? _failure;
         }
 
         if (failure is not null)
@@ -447,14 +527,17 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             return true;
         }
 
-        if (result.IsWouldBlock)
-        {
-            return false;
-        }
-
         _ended = true;
         _connection.OnPeerClosed();
         return true;
+    }
+
+    private bool HasFailure()
+    {
+        lock (_lock)
+        {
+            return _failure is not null;
+        }
     }
 
     private ReadResult MakeResultOrThrow() => FailureOf() is { } failure ? throw failure : MakeResult(isCanceled: false);
@@ -464,7 +547,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         lock (_lock)
         {
-            return _aborted ?? (_unexamined == 0 && !_ended ? _failure : null);
+            return _aborted ?? _connection.AbortReason ?? (_unexamined == 0 && !_ended ? _failure : null);
         }
     }
 

@@ -15,6 +15,8 @@ namespace Peregrine.Sockets.Connections;
 internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>
     where TSocket : struct, IStreamSocket
 {
+    private const int MostBytesOfASend = 64 * 1024;
+
     private readonly Lock _lock = new();
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
@@ -27,15 +29,18 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private bool _sending;
     private bool _closed;
     private bool _finWhenDrained;
+    private bool _finished;
     private TaskCompletionSource? _drained;
 
-    // The flow's own.
+    // The flow's own, behind the guard.
+    private FlowGuard _guard;
+    private Exception? _completionException;
     private ManualResetValueTaskSourceCore<FlushResult> _source;
     private BufferSegment? _head;
     private BufferSegment? _tail;
     private BufferSegment? _spare;
     private long _unflushed;
-    private bool _completed;
+    private volatile bool _completed;
     private bool _endIsCanceled;
     private Exception? _endException;
     private long _bytesSent;
@@ -75,13 +80,19 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             return ValueTask.FromCanceled<FlushResult>(cancellationToken);
         }
 
-        // Only this flow starts the send loop: if it does not run now, it will not.
-        if (!Volatile.Read(ref _sending) && TrySendAll())
+        if (!TryEnter())
         {
             return new ValueTask<FlushResult>(TakeResult());
         }
 
-        return QueueAndWaitAsync(cancellationToken);
+        try
+        {
+            return FlushInside(cancellationToken);
+        }
+        finally
+        {
+            Exit();
+        }
     }
 
     /// <remarks>With a token that is cancelled already, nothing is taken.</remarks>
@@ -93,8 +104,20 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             return ValueTask.FromCanceled<FlushResult>(cancellationToken);
         }
 
-        this.Write(source.Span);
-        return FlushAsync(cancellationToken);
+        if (!TryEnter())
+        {
+            return new ValueTask<FlushResult>(TakeResult());
+        }
+
+        try
+        {
+            Copy(source.Span);
+            return FlushInside(cancellationToken);
+        }
+        finally
+        {
+            Exit();
+        }
     }
 
     public override void CancelPendingFlush()
@@ -125,21 +148,12 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             return;
         }
 
+        _completionException = exception;
         _completed = true;
-        var queue = exception is null && (Volatile.Read(ref _sending) || !TrySendAll());
-        bool start;
-        lock (_lock)
+        if (_guard.TryComplete())
         {
-            start = queue && QueueLocked();
-            _finWhenDrained = true;
-            if (!_sending)
-            {
-                _socket.ShutdownSend();
-            }
+            CompleteInside();
         }
-
-        DiscardUnflushed();
-        StartSending(start);
     }
 
     /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Complete"/>.</summary>
@@ -147,7 +161,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     {
         lock (_lock)
         {
-            if (!_sending)
+            if (_finished)
             {
                 return Task.CompletedTask;
             }
@@ -185,10 +199,68 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         EndOnScheduler(isCanceled: false, exception: null);
     }
 
+    /// <summary>False if the writer was completed meanwhile, by another thread.</summary>
+    private bool TryEnter() =>
+        _guard.TryEnter() || (_completed ? false : throw new InvalidOperationException("A flush is already in progress: await it before the next."));
+
+    private void Exit()
+    {
+        if (_guard.Exit())
+        {
+            CompleteInside();
+        }
+    }
+
+    private ValueTask<FlushResult> FlushInside(CancellationToken cancellationToken) =>
+        // Only this flow starts the send loop: if it does not run now, it will not.
+        !Volatile.Read(ref _sending) && TrySendAll()
+            ? new ValueTask<FlushResult>(TakeResult())
+            : QueueAndWaitAsync(cancellationToken);
+
+    private void CompleteInside()
+    {
+        var queue = _completionException is null && (Volatile.Read(ref _sending) || !TrySendAll());
+        bool start;
+        TaskCompletionSource? drained = null;
+        lock (_lock)
+        {
+            start = queue && QueueLocked();
+            _finWhenDrained = true;
+            if (!_sending)
+            {
+                _socket.ShutdownSend();
+                _finished = true;
+                drained = _drained;
+            }
+        }
+
+        DiscardUnflushed();
+        StartSending(start);
+        drained?.TrySetResult();
+    }
+
+    private void Copy(ReadOnlySpan<byte> source)
+    {
+        while (source.Length > 0)
+        {
+            var free = RoomAtTail(1).Free.Span;
+            var count = Math.Min(free.Length, source.Length);
+            source[..count].CopyTo(free);
+            _tail!.Fill(count);
+            _unflushed += count;
+            source = source[count..];
+        }
+    }
+
     private BufferSegment TailWithRoom(int sizeHint)
     {
         ThrowIfCompleted();
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        return RoomAtTail(sizeHint);
+    }
+
+    private BufferSegment RoomAtTail(int sizeHint)
+    {
         var tail = _tail;
         if (tail is not null && tail.FreeLength >= Math.Max(sizeHint, 1))
         {
@@ -233,7 +305,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
                 continue;
             }
 
-            var result = Volatile.Read(ref _closed) ? IoResult.Released : _socket.TrySend(head.Unsent.Span);
+            if (Volatile.Read(ref _closed))
+            {
+                DiscardUnflushed();
+                return true;
+            }
+
+            var result = _socket.TrySend(head.Unsent.Span);
             if (result.IsError)
             {
                 Fail(result);
@@ -359,8 +437,9 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
     private void SendQueue()
     {
-        // The head stays in the queue while it is sent; only this loop removes it.
-        while (_socket.Send(_queue!.Unsent, out var result))
+        // The head stays in the queue while it is sent; only this loop removes it. A part of a large block at a time: a send that waits ends
+        // when all of its bytes are sent, and a slow peer's progress must be seen.
+        while (_socket.Send(Part(_queue!.Unsent), out var result))
         {
             if (!AdvanceQueue(result))
             {
@@ -368,6 +447,8 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
     }
+
+    private static ReadOnlyMemory<byte> Part(ReadOnlyMemory<byte> unsent) => unsent.Length > MostBytesOfASend ? unsent[..MostBytesOfASend] : unsent;
 
     /// <summary>Takes what was sent off the queue. False if the loop is over.</summary>
     private bool AdvanceQueue(IoResult result)
@@ -396,12 +477,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
                     _queueTail = null;
                     flushed = _pending.IsWaiting;
                     registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
-                    drained = _drained;
                     Volatile.Write(ref _sending, false);
                     if (_finWhenDrained)
                     {
-                        // Under the lock: who sees that nothing is being sent may release the socket, and the FIN must be before that.
+                        // Under the lock: who sees that all is finished may release the socket, and the FIN must be before that.
                         _socket.ShutdownSend();
+                        _finished = true;
+                        drained = _drained;
                     }
                 }
             }
@@ -422,8 +504,10 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     /// <summary>The connection can send no more. What is queued or written goes back to the pool.</summary>
     private void Fail(IoResult result)
     {
+        // Before anything of this can be seen: a reader that meets the failure's traces must know of it.
+        _connection.OnSendFailed(result.Error);
         CancellationTokenRegistration registration;
-        TaskCompletionSource? drained;
+        TaskCompletionSource? drained = null;
         BufferSegment? queue;
         bool flushed;
         lock (_lock)
@@ -434,11 +518,14 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             _queueTail = null;
             flushed = _pending.IsWaiting;
             registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
-            drained = _drained;
             Volatile.Write(ref _sending, false);
+            if (_finWhenDrained)
+            {
+                _finished = true;
+                drained = _drained;
+            }
         }
 
-        _connection.OnSendFailed(result.Error);
         BufferSegment.ReturnAll(queue);
         EndSending(registration, flushed, drained);
     }
@@ -446,12 +533,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private void EndSending(CancellationTokenRegistration registration, bool flushed, TaskCompletionSource? drained)
     {
         registration.Unregister();
+
+        // First, because the flush goes on in the application's code, which may take its time.
+        drained?.TrySetResult();
         if (flushed)
         {
             EndFlush(isCanceled: false, exception: null);
         }
-
-        drained?.TrySetResult();
     }
 
     private void OnTokenCanceled(CancellationToken token)

@@ -46,6 +46,9 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override long BytesSent => _writer.BytesSent;
 
+    /// <summary>Set before anything else of an abort happens.</summary>
+    public ConnectionAbortedException? AbortReason => Volatile.Read(ref _abortReason);
+
     /// <summary>No byte can be sent any more: the peer reset the connection, or this side aborted it.</summary>
     public bool HasFailed => _failed;
 
@@ -100,6 +103,16 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     /// <summary>The writer met the end of the connection.</summary>
     public void OnSendFailed(SocketError error)
     {
+        if (error == SocketError.Shutdown)
+        {
+            // EPIPE: the peer's FIN, or its shutdown of receiving, came before the reset that answers what was sent after it; a reset without
+            // a FIN is reported as such first. What the peer has sent is whole, and still to be read.
+            _failed = true;
+            TrySetReason(ConnectionCloseReason.PeerClosed);
+            FireConnectionClosed();
+            return;
+        }
+
         var failure = ToException(error);
         _reader.FailAfterData(failure);
         OnFailed(failure);
@@ -136,6 +149,12 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
             {
                 await lingering.ConfigureAwait(false);
             }
+        }
+        catch
+        {
+            // Whatever a pool or a callback throws, the socket is released.
+            _socket.Dispose();
+            throw;
         }
         finally
         {

@@ -11,6 +11,8 @@ namespace Peregrine.Sockets.Listening;
 /// </summary>
 internal sealed class SocketConnectionListener : IConnectionListener
 {
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
+
     private readonly Socket _socket;
     private readonly Func<Socket, ConnectionContext> _connect;
     private readonly TimeProvider _clock;
@@ -21,6 +23,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
     // of zero on the file description, and connections accepted from an inherited one would later close with a reset.
     private readonly SemaphoreSlim _accepting = new(1, 1);
     private AcceptBackoff _backoff;
+    private long? _drainingSince;
 
     /// <param name="socket">Listening; belongs to the listener from here on.</param>
     /// <param name="connect">Makes a connection of an accepted socket; may throw a <see cref="SocketException"/>.</param>
@@ -54,7 +57,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
                 }
             }
 
-            while (TakeQueuedSocket() is { } socket)
+            while (await TakeQueuedSocketAsync().ConfigureAwait(false) is { } socket)
             {
                 if (Connect(socket) is { } connection)
                 {
@@ -84,7 +87,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
         try
         {
-            // A second listen(2) with a backlog of zero: new connections are not queued any more, queued ones can still be accepted.
+            // A second listen(2) with a backlog of zero: what is queued can still be accepted, and hardly anything is added.
             _socket.Listen(0);
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
@@ -148,17 +151,24 @@ internal sealed class SocketConnectionListener : IConnectionListener
         await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
     }
 
-    private Socket? TakeQueuedSocket()
+    /// <summary>
+    /// Null when the queue is empty, or the time for emptying it is over: even with a backlog of zero the kernel queues one more connection
+    /// for each that is accepted.
+    /// </summary>
+    private async ValueTask<Socket?> TakeQueuedSocketAsync()
     {
-        for (var errors = 0; errors < 64; errors++)
+        var now = _clock.GetTimestamp();
+        _drainingSince ??= now;
+        while (_clock.GetElapsedTime(_drainingSince.Value) < DrainLimit)
         {
             try
             {
                 return _socket.Accept();
             }
-            catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+            catch (SocketException exception) when (exception.SocketErrorCode != SocketError.WouldBlock)
             {
-                // That one is gone; the next may be fine.
+                // Either that one is gone and the next may be fine, or descriptors are short, and those that end give theirs back.
+                await BackOffAsync(exception.SocketErrorCode, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
             {
@@ -181,6 +191,11 @@ internal sealed class SocketConnectionListener : IConnectionListener
             socket.Dispose();
             SocketsLog.AcceptedConnectionGone(_logger, EndPoint, exception.Message);
             return null;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
         }
     }
 }

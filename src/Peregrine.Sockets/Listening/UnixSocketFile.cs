@@ -41,6 +41,12 @@ internal static class UnixSocketFile
         }
         catch (SocketException exception)
         {
+            if (exception.SocketErrorCode == SocketError.AccessDenied)
+            {
+                throw new AddressInUseException(
+                    $"The Unix domain socket {endPoint} exists, and this process may not connect to it to see whether somebody listens; remove it or choose another path.");
+            }
+
             // Would-block is a listener whose queue is full. A file that is gone by now, or refuses, has no listener.
             return exception.SocketErrorCode is not (SocketError.ConnectionRefused or SocketError.AddressNotAvailable);
         }

@@ -73,6 +73,59 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_slow_peer_that_goes_on_taking_one_large_block_gets_all_of_it()
+    {
+        const int Size = 64 << 20;
+        var server = await AcceptAsync();
+        server.Transport.Output.GetMemory(Size);
+        server.Transport.Output.Advance(Size);
+        var closing = server.DisposeAsync().AsTask();
+        var buffer = new byte[1 << 20];
+        var received = 0;
+        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        {
+            // Much more often than once in twenty seconds of this clock, but for more than twenty in all.
+            if (received >> 21 != (received + count) >> 21)
+            {
+                _clock.Advance(TimeSpan.FromSeconds(1));
+            }
+
+            received += count;
+        }
+
+        Assert.Equal(Size, received);
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [Fact]
+    public async Task A_read_that_is_pending_at_the_close_does_not_keep_it_from_discarding()
+    {
+        // Whether the peer's bytes meet the completion at work is a matter of time: many tries, and a clock that never ends the wait.
+        for (var i = 0; i < 300; i++)
+        {
+            using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            var server = await AcceptAsync(client);
+            var reading = server.Transport.Input.ReadAsync().AsTask();
+            var sending = client.SendAsync(new byte[100]);
+            var closing = CloseAfterAsync(server, server.Transport.Output.WriteAsync(new byte[1000]).AsTask());
+            await sending;
+            await client.SendAsync(new byte[100]);
+            client.Shutdown(SocketShutdown.Send);
+            Assert.Equal(1000, await ReceiveToEndAsync(client));
+            await closing.Bounded();
+            try
+            {
+                await reading.Bounded();
+            }
+            catch (InvalidOperationException)
+            {
+                // Completed before anything came.
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_peer_that_does_not_take_what_is_left_is_reset_after_twenty_seconds()
     {
         var server = await AcceptAsync();
@@ -122,11 +175,11 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         _pool.Dispose();
     }
 
-    private async Task<ConnectionContext> AcceptAsync()
+    private async Task<ConnectionContext> AcceptAsync(Socket? client = null)
     {
         var transport = new SocketTransportFactory(new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool }, NullLoggerFactory.Instance);
-        _listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
-        await _client.ConnectAsync(_listener.EndPoint);
+        _listener ??= await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        await (client ?? _client).ConnectAsync(_listener.EndPoint);
         return (await _listener.AcceptAsync().Bounded())!;
     }
 
@@ -136,11 +189,13 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         await connection.DisposeAsync();
     }
 
-    private async Task<int> ReceiveToEndAsync()
+    private Task<int> ReceiveToEndAsync() => ReceiveToEndAsync(_client);
+
+    private static async Task<int> ReceiveToEndAsync(Socket client)
     {
         var received = 0;
         var buffer = new byte[64 * 1024];
-        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        while (await client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
         {
             received += count;
         }

@@ -48,4 +48,34 @@ public sealed class ResetIsNotAnEndTests
 
         await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReadAsync().Bounded());
     }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task An_end_that_came_before_the_reset_is_an_end(int sends)
+    {
+        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.EndPoint);
+        await using var server = (await listener.AcceptAsync().Bounded())!;
+
+        // All is sent, and the end too; what comes after that is answered with a reset.
+        await client.SendAsync("hello"u8.ToArray());
+        client.Dispose();
+        var read = await server.Transport.Input.ReadAsync().Bounded();
+        Assert.Equal(5, read.Buffer.Length);
+        server.Transport.Input.AdvanceTo(read.Buffer.End);
+        for (var i = 0; i < sends; i++)
+        {
+            await server.Transport.Output.WriteAsync("answer"u8.ToArray()).Bounded();
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+        }
+
+        read = await server.Transport.Input.ReadAsync().Bounded();
+        Assert.True(read.IsCompleted);
+        Assert.True(read.Buffer.IsEmpty);
+        server.Transport.Input.AdvanceTo(read.Buffer.End);
+        Assert.Equal(ConnectionCloseReason.PeerClosed, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+    }
 }

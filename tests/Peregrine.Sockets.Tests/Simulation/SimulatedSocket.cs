@@ -95,7 +95,7 @@ internal sealed class SimulatedSocket
                 return new IoResult(count, SocketError.Success);
             }
 
-            if (TakeResetLocked(out var error))
+            if (!_finReceived && TakeResetLocked(out var error))
             {
                 return error;
             }
@@ -252,7 +252,8 @@ internal sealed class SimulatedSocket
 
     private bool TakeResetLocked(out IoResult error)
     {
-        error = new IoResult(0, SocketError.ConnectionReset);
+        // Linux makes EPIPE of a reset that comes after a FIN, and reports it to sends only.
+        error = new IoResult(0, _finReceived ? SocketError.Shutdown : SocketError.ConnectionReset);
         if (!_reset || _resetReported)
         {
             return false;
@@ -266,7 +267,7 @@ internal sealed class SimulatedSocket
 
     private IoResult ReadableLocked() =>
         _released ? IoResult.Released
-        : _received.Count == 0 && TakeResetLocked(out var error) ? error
+        : _received.Count == 0 && !_finReceived && TakeResetLocked(out var error) ? error
         : new IoResult(0, SocketError.Success);
 
     private static void PostReadableLocked(SimulatedSocket socket)
