@@ -65,6 +65,26 @@ public sealed class EchoTests
         }
     }
 
+    [Fact]
+    public async Task Inline_scheduling_is_set_up_by_the_setting_alone()
+    {
+        var (server, endPoint) = await ServerProcess.StartListeningAsync("Echo", AnyPort, "--Peregrine:Endpoints:echo:Scheduling=Inline");
+        await using var _ = server;
+        var clients = new List<Socket>();
+        for (var i = 0; i < 50; i++)
+        {
+            clients.Add(await ConnectAsync(endPoint));
+        }
+
+        await Task.WhenAll(clients.Select((client, i) => ExchangeAsync(client, RandomNumberGenerator.GetBytes(1 + (i * 1000)))));
+        clients.ForEach(client => client.Dispose());
+        server.Signal(ServerProcess.SigTerm);
+        Assert.Equal(0, await server.WaitForExitAsync());
+
+        // It would say so if it had to fall back to the thread pool.
+        Assert.DoesNotContain("Inline", server.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(ServerProcess.SigInt)]
     [InlineData(ServerProcess.SigTerm)]

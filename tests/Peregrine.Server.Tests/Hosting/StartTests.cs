@@ -72,6 +72,7 @@ public sealed class StartTests
                 ["Peregrine:ShutdownTimeout"] = "00:01:00",
                 ["peregrine:endpoints:echo:url"] = "tcp://127.0.0.1:7100",
                 ["Peregrine:Endpoints:echo:Backlog"] = "16",
+                ["Peregrine:Endpoints:echo:Scheduling"] = "inline",
                 ["Peregrine:Endpoints:echo:Socket:NoDelay"] = "false",
             });
         await server.StartAsync();
@@ -80,6 +81,7 @@ public sealed class StartTests
         Assert.Equal(TimeSpan.FromMinutes(1), settings.ReadOptions().ShutdownTimeout);
         var (_, options, _) = Assert.Single(settings.ReadEndpoints());
         Assert.Equal(16, options.Backlog);
+        Assert.Equal(ConnectionScheduling.Inline, options.Scheduling);
         Assert.False(options.Socket.NoDelay);
     }
 
@@ -116,6 +118,8 @@ public sealed class StartTests
     [InlineData("Peregrine:Endpoint:echo:Url", "tcp://*:1", "Peregrine:Endpoint", "Endpoints")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "0", "Peregrine:Endpoints:echo:Backlog", "0")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "many", "Peregrine:Endpoints:echo:Backlog", "many")]
+    [InlineData("Peregrine:Endpoints:echo:Scheduling", "Sometimes", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
+    [InlineData("Peregrine:Endpoints:echo:Scheduling", "1", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Socket:NoDelay", "yes", "Peregrine:Endpoints:echo:Socket:NoDelay", "yes")]
     [InlineData("Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80", "Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80")]
     [InlineData("Peregrine:Endpoints:echo:Url", "", "Peregrine:Endpoints:echo:Url", "missing")]
