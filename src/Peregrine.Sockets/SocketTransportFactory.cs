@@ -25,8 +25,8 @@ namespace Peregrine.Sockets;
 /// </para>
 /// <para>
 /// Reads fail with <see cref="ConnectionResetException"/> after a reset by the peer and with <see cref="ConnectionAbortedException"/> after
-/// an abort by this side; flushes then return a completed result and never throw. Bytes that are examined and not consumed are buffered
-/// without a bound of the transport's: a handler bounds its messages.
+/// an abort by this side; flushes then return a completed result and never throw. Bytes that are examined and not consumed are bounded by
+/// <see cref="SocketTransportOptions.MaxUnreadBytes"/>.
 /// </para>
 /// </remarks>
 public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnectionFactory
@@ -47,6 +47,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Backlog);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxUnreadBytes);
         _options = options;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Sockets"));
         _settings = options.StreamSettings ?? new StreamSettings
@@ -54,6 +55,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             Pool = options.MemoryPool,
             Heartbeat = new Heartbeat(options.TimeProvider),
             Logger = _logger,
+            MaxUnreadBytes = options.MaxUnreadBytes,
         };
         if (options.Scheduling == ConnectionScheduling.Inline)
         {

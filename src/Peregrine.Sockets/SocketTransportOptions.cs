@@ -25,6 +25,13 @@ public sealed class SocketTransportOptions
     public ConnectionScheduling Scheduling { get; set; }
 
     /// <summary>
+    /// How many bytes a reader keeps that were examined and not consumed. Default 1 MiB; at least 1. A read that asks for more fails with
+    /// <see cref="InvalidDataException"/>: a peer that never ends its message must not fill the memory. Messages that are read as a whole
+    /// must be smaller.
+    /// </summary>
+    public long MaxUnreadBytes { get; set; } = DefaultMaxUnreadBytes;
+
+    /// <summary>
     /// The pool that receive and send buffers are rented from; it is shared with handlers through <c>IMemoryPoolFeature</c>.
     /// Default <see cref="MemoryPool{T}.Shared"/>. The transport never disposes it.
     /// </summary>
@@ -32,6 +39,8 @@ public sealed class SocketTransportOptions
 
     /// <summary>The clock of the transport's timeouts and back-off. Default <see cref="TimeProvider.System"/>.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    internal const long DefaultMaxUnreadBytes = 1 << 20;
 
     /// <summary>For tests: everything that the options do not tell.</summary>
     internal StreamSettings? StreamSettings { get; set; }

@@ -16,7 +16,7 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
 
     /// <summary>
     /// How long a flush must stay pending before a test believes that nothing moves any more. A kernel goes on moving bytes between two sockets
-    /// for a while; a transport that lives in this process needs no time.
+    /// for a while, and a writer may give its thread to others; a transport of pipes needs no time.
     /// </summary>
     public TimeSpan SettleTime { get; init; }
 

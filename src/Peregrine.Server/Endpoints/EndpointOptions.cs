@@ -21,6 +21,12 @@ public sealed class EndpointOptions
     /// </summary>
     public ConnectionScheduling Scheduling { get; set; }
 
+    /// <summary>
+    /// How many bytes a connection keeps that its handler has examined and not consumed. Default 1,048,576; at least 1. A read that asks for
+    /// more fails with <see cref="InvalidDataException"/>, so that a peer that never ends its message cannot fill the memory.
+    /// </summary>
+    public long MaxUnreadBytes { get; set; } = 1 << 20;
+
     /// <summary>Options of the sockets of its connections.</summary>
     public SocketOptions Socket { get; } = new();
 }

@@ -143,6 +143,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             {
                 Backlog = options.Backlog,
                 Scheduling = options.Scheduling,
+                MaxUnreadBytes = options.MaxUnreadBytes,
                 NoDelay = options.Socket.NoDelay,
                 TimeProvider = _clock,
             },

@@ -110,16 +110,23 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
             throw new PeregrineStartException($"{path}:{nameof(options.Backlog)} = \"{options.Backlog}\": the backlog is a number from 1; the default is 4096.");
         }
 
+        if (options.MaxUnreadBytes < 1)
+        {
+            throw new PeregrineStartException(
+                $"{path}:{nameof(options.MaxUnreadBytes)} = \"{options.MaxUnreadBytes}\": the bound of unread bytes is a number from 1; the default is 1048576.");
+        }
+
         var fromCode = definition.Url is not null && section?[nameof(options.Url)] is null;
         return (definition, options, fromCode ? "Listen" : $"{path}:{nameof(options.Url)}");
     }
 
     private static void ReadSection(IConfigurationSection section, EndpointOptions options)
     {
-        CheckKeys(section, "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.Socket));
+        CheckKeys(section, "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.MaxUnreadBytes), nameof(options.Socket));
         options.Url = section[nameof(options.Url)] ?? options.Url;
         options.Backlog = Read(section, nameof(options.Backlog), options.Backlog, ParseNumber, "a number from 1");
         options.Scheduling = Read(section, nameof(options.Scheduling), options.Scheduling, ParseScheduling, "ThreadPool or Inline");
+        options.MaxUnreadBytes = Read(section, nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, ParseLong, "a number from 1");
         var socket = section.GetSection(nameof(options.Socket));
         CheckKeys(socket, "the socket", nameof(options.Socket.NoDelay));
         options.Socket.NoDelay = Read(socket, nameof(options.Socket.NoDelay), options.Socket.NoDelay, ParseBoolean, "true or false");
@@ -150,6 +157,8 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
     private static TimeSpan? ParseTime(string text) => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private static int? ParseNumber(string text) => int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
+
+    private static long? ParseLong(string text) => long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private static ConnectionScheduling? ParseScheduling(string text) =>
         Enum.GetNames<ConnectionScheduling>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<ConnectionScheduling>(text, ignoreCase: true) : null;

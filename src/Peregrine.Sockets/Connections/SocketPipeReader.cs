@@ -37,6 +37,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private long _unexamined;
     private bool _ended;
     private bool _drained;
+    private Burst _burst;
     private ResultState _result;
     private Exception? _endException;
     private long _bytesReceived;
@@ -66,9 +67,10 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
 
             // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
-            read = TryTakeResult(receive: !_drained, out var result)
+            var yields = _burst.IsOver;
+            read = TryTakeResult(receive: !_drained && !yields, out var result)
                 ? new ValueTask<ReadResult>(result)
-                : WaitAsync(cancellationToken);
+                : WaitAsync(yields, cancellationToken);
         }
         finally
         {
@@ -335,6 +337,11 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
         }
 
+        if (_unexamined == 0 && !_ended)
+        {
+            ThrowIfTooMuchIsUnread();
+        }
+
         if (_unexamined > 0 || _ended || (receive && Receive()))
         {
             result = MakeResultOrThrow();
@@ -345,8 +352,18 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         return false;
     }
 
-    private ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
+    private void ThrowIfTooMuchIsUnread()
     {
+        if (_head is not null && _tail!.RunningIndex + _tail.End - _head.RunningIndex - _head.Start is var unread && unread >= _settings.MaxUnreadBytes)
+        {
+            throw new InvalidDataException(
+                $"{unread} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
+        }
+    }
+
+    private ValueTask<ReadResult> WaitAsync(bool yields, CancellationToken cancellationToken)
+    {
+        _burst = default;
         _source.Reset();
         bool arm;
         lock (_lock)
@@ -382,12 +399,25 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
         }
 
-        if (arm && _socket.WaitReadable(out var result))
+        if (arm && yields)
         {
-            OnReadable(result);
+            // The thread is given to others; the wait counts as armed, and ends at once if there is something to receive.
+            _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).Arm(), this);
+        }
+        else if (arm)
+        {
+            Arm();
         }
 
         return new ValueTask<ReadResult>(this, _source.Version);
+    }
+
+    private void Arm()
+    {
+        if (_socket.WaitReadable(out var result))
+        {
+            OnReadable(result);
+        }
     }
 
     private void OnTokenCanceled(CancellationToken token)
@@ -486,6 +516,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 _tail = segment;
             }
 
+            _burst.Add(result.Bytes);
             _unexamined += result.Bytes;
             Volatile.Write(ref _bytesReceived, _bytesReceived + result.Bytes);
             return true;

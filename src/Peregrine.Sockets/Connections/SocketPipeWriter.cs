@@ -41,6 +41,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private BufferSegment? _spare;
     private long _unflushed;
     private volatile bool _completed;
+    private Burst _burst;
     private bool _endIsCanceled;
     private Exception? _endException;
     private long _bytesSent;
@@ -111,6 +112,12 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
         try
         {
+            if (_unflushed == 0 && !Volatile.Read(ref _sending))
+            {
+                // Nothing is in front of it: what the kernel takes at once is not copied.
+                source = source[SendAtOnce(source.Span)..];
+            }
+
             Copy(source.Span);
             return FlushInside(cancellationToken);
         }
@@ -211,11 +218,63 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
     }
 
-    private ValueTask<FlushResult> FlushInside(CancellationToken cancellationToken) =>
+    private ValueTask<FlushResult> FlushInside(CancellationToken cancellationToken)
+    {
         // Only this flow starts the send loop: if it does not run now, it will not.
-        !Volatile.Read(ref _sending) && TrySendAll()
-            ? new ValueTask<FlushResult>(TakeResult())
-            : QueueAndWaitAsync(cancellationToken);
+        if (Volatile.Read(ref _sending) || !TrySendAll())
+        {
+            return QueueAndWaitAsync(cancellationToken);
+        }
+
+        return _burst.IsOver ? YieldAsync() : new ValueTask<FlushResult>(TakeResult());
+    }
+
+    /// <summary>Everything is sent; the thread is given to others before the application learns it.</summary>
+    private ValueTask<FlushResult> YieldAsync()
+    {
+        _burst = default;
+        lock (_lock)
+        {
+            if (!_pending.IsNone)
+            {
+                throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+            }
+
+            var canceled = _pending.TakeCancelRequest();
+            if (canceled || _closed)
+            {
+                return new ValueTask<FlushResult>(new FlushResult(canceled, _closed));
+            }
+
+            _source.Reset();
+            _pending.Begin(CancellationToken.None);
+        }
+
+        _settings.Scheduler.Schedule(
+            static state =>
+            {
+                var (writer, version) = ((SocketPipeWriter<TSocket>, short))state!;
+                writer.EndYield(version);
+            },
+            (this, _source.Version));
+        return new ValueTask<FlushResult>(this, _source.Version);
+    }
+
+    private void EndYield(short version)
+    {
+        lock (_lock)
+        {
+            // It may have been cancelled or aborted meanwhile, and another flush be waiting.
+            if (!_pending.IsWaiting || _source.Version != version)
+            {
+                return;
+            }
+
+            _pending.BeginEnding(byCancel: false);
+        }
+
+        EndFlush(isCanceled: false, exception: null);
+    }
 
     private void CompleteInside()
     {
@@ -237,6 +296,32 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         DiscardUnflushed();
         StartSending(start);
         drained?.TrySetResult();
+    }
+
+    /// <summary>Sends from the caller's memory; returns how many bytes are done with.</summary>
+    private int SendAtOnce(ReadOnlySpan<byte> source)
+    {
+        var sent = 0;
+        while (sent < source.Length && !Volatile.Read(ref _closed))
+        {
+            var result = _socket.TrySend(source[sent..]);
+            if (result.IsError)
+            {
+                Fail(result);
+                return source.Length;
+            }
+
+            if (result.IsWouldBlock)
+            {
+                return sent;
+            }
+
+            Interlocked.Add(ref _bytesSent, result.Bytes);
+            _burst.Add(result.Bytes);
+            sent += result.Bytes;
+        }
+
+        return source.Length;
     }
 
     private void Copy(ReadOnlySpan<byte> source)
@@ -325,6 +410,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
 
             Interlocked.Add(ref _bytesSent, result.Bytes);
+            _burst.Add(result.Bytes);
             head.Consume(result.Bytes);
         }
 
@@ -373,6 +459,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
 
+        _burst = default;
         DiscardUnflushed();
         if (!wait)
         {

@@ -23,6 +23,9 @@ internal sealed class StreamSettings
     /// <summary>With less room than this at its end, a block is left and a new one rented.</summary>
     public int MinimumReceiveSizeInBytes { get; init; } = 2 * 1024;
 
+    /// <summary>See <see cref="SocketTransportOptions.MaxUnreadBytes"/>.</summary>
+    public long MaxUnreadBytes { get; init; } = SocketTransportOptions.DefaultMaxUnreadBytes;
+
     public int SendBlockSizeInBytes { get; init; } = 16 * 1024;
 
     public CloseTimeouts Close { get; init; } = new();

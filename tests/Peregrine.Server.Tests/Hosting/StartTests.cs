@@ -118,6 +118,7 @@ public sealed class StartTests
     [InlineData("Peregrine:Endpoint:echo:Url", "tcp://*:1", "Peregrine:Endpoint", "Endpoints")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "0", "Peregrine:Endpoints:echo:Backlog", "0")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "many", "Peregrine:Endpoints:echo:Backlog", "many")]
+    [InlineData("Peregrine:Endpoints:echo:MaxUnreadBytes", "0", "Peregrine:Endpoints:echo:MaxUnreadBytes", "1048576")]
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "Sometimes", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "1", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Socket:NoDelay", "yes", "Peregrine:Endpoints:echo:Socket:NoDelay", "yes")]

@@ -30,6 +30,8 @@ internal static class SteppedPair
         var stepping = network.StepOnOwnThread();
         return new ValueTask<ConnectionPair>(new ConnectionPair(server, client, blockSizeInBytes, pool)
         {
+            // A flush that only gives its thread to others is pending for a moment.
+            SettleTime = TimeSpan.FromMilliseconds(50),
             Cleanup = () =>
             {
                 stepping.Dispose();

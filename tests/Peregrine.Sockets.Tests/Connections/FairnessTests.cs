@@ -1,0 +1,129 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Tests.Simulation;
+using Peregrine.Sockets.Time;
+using Peregrine.Testing;
+
+namespace Peregrine.Sockets.Tests.Connections;
+
+/// <summary>No connection keeps a thread, or the memory, to itself.</summary>
+public sealed class FairnessTests
+{
+    [Fact]
+    public async Task A_reader_that_always_finds_something_gives_its_thread_to_others()
+    {
+        var scheduler = new CountingScheduler();
+        using var endless = new LeakCheckingMemoryPool();
+        await using var connection = Connect(new EndlessSocket(), endless, scheduler);
+        for (var i = 0; i < 1_000; i++)
+        {
+            var read = await connection.Input.ReadAsync().Bounded();
+            connection.Input.AdvanceTo(read.Buffer.End);
+        }
+
+        Assert.InRange(scheduler.Scheduled, 1_000 / 65, 1_000 / 60);
+        connection.Abort();
+    }
+
+    [Theory]
+    [InlineData(10, 64)]
+    [InlineData(256 * 1024, 4)]
+    public async Task A_writer_that_never_waits_gives_its_thread_to_others(int size, int flushesOfABurst)
+    {
+        var scheduler = new CountingScheduler();
+        using var endless = new LeakCheckingMemoryPool();
+        await using var connection = Connect(new EndlessSocket(), endless, scheduler);
+        var message = new byte[size];
+        for (var i = 0; i < 10 * flushesOfABurst; i++)
+        {
+            Assert.False((await connection.Output.WriteAsync(message).Bounded()).IsCompleted);
+        }
+
+        Assert.Equal(10, scheduler.Scheduled);
+        Assert.Equal(10L * flushesOfABurst * size, connection.BytesSent);
+        connection.Abort();
+    }
+
+    [Fact]
+    public async Task What_is_examined_and_not_consumed_is_bounded()
+    {
+        using var pool = new LeakCheckingMemoryPool();
+        await using var connection = Connect(new EndlessSocket(), pool, new CountingScheduler());
+        var failure = await Assert.ThrowsAsync<InvalidDataException>(async () =>
+        {
+            while (true)
+            {
+                var read = await connection.Input.ReadAsync().Bounded();
+                connection.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            }
+        });
+        Assert.Contains("MaxUnreadBytes (50000)", failure.Message, StringComparison.Ordinal);
+        Assert.InRange(pool.Rented * 4096, 50_000, 60_000);
+        connection.Abort();
+    }
+
+    private static StreamConnection<EndlessSocket> Connect(EndlessSocket socket, MemoryPool<byte> pool, PipeScheduler scheduler) =>
+        new(
+            socket,
+            new StreamSettings
+            {
+                Pool = pool,
+                Heartbeat = new Heartbeat(TimeProvider.System),
+                Logger = NullLogger.Instance,
+                Scheduler = scheduler,
+                ReceiveBlockSizeInBytes = 4096,
+                MaxUnreadBytes = 50_000,
+            },
+            lingerInBackground: false);
+
+    private sealed class CountingScheduler : PipeScheduler
+    {
+        private int _scheduled;
+
+        public int Scheduled => Volatile.Read(ref _scheduled);
+
+        public override void Schedule(Action<object?> action, object? state)
+        {
+            Interlocked.Increment(ref _scheduled);
+            ThreadPool.Schedule(action, state);
+        }
+    }
+
+    /// <summary>Always has bytes to receive, and takes all that is sent.</summary>
+    private readonly struct EndlessSocket : IStreamSocket
+    {
+        public void SetCompletions(IStreamSocketCompletions completions)
+        {
+        }
+
+        public IoResult TryReceive(Span<byte> buffer) => new(buffer.Length, System.Net.Sockets.SocketError.Success);
+
+        public bool WaitReadable(out IoResult result)
+        {
+            result = default;
+            return true;
+        }
+
+        public IoResult TrySend(ReadOnlySpan<byte> data) => new(data.Length, System.Net.Sockets.SocketError.Success);
+
+        public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
+        {
+            result = new IoResult(data.Length, System.Net.Sockets.SocketError.Success);
+            return true;
+        }
+
+        public void ShutdownSend()
+        {
+        }
+
+        public void Abort()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}
