@@ -9,6 +9,8 @@ namespace Peregrine.LoadTest;
 /// <summary>All contestants under the same load, in turns.</summary>
 internal sealed class Comparison(Load load, int rounds, IReadOnlyList<Contestant> contestants, bool pin)
 {
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         if (load.IsTooMuch)
@@ -33,7 +35,7 @@ internal sealed class Comparison(Load load, int rounds, IReadOnlyList<Contestant
             {
                 var process = SelfProcess.Start(["serve", contestant.Name], cores?.Server, contestant.InlineCompletions);
                 servers.Add((contestant, process, 0));
-                if (!int.TryParse(await process.Output.ReadLineAsync(cancellationToken), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
+                if (!int.TryParse(await ReadPortAsync(process, cancellationToken), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
                 {
                     await Console.Error.WriteLineAsync($"{contestant.Title} did not start.");
                     return 1;
@@ -70,6 +72,18 @@ internal sealed class Comparison(Load load, int rounds, IReadOnlyList<Contestant
         finally
         {
             servers.ForEach(server => server.Process.Dispose());
+        }
+    }
+
+    private static async Task<string?> ReadPortAsync(SelfProcess process, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await process.Output.ReadLineAsync(cancellationToken).AsTask().WaitAsync(StartLimit, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return null;
         }
     }
 

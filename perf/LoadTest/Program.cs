@@ -27,7 +27,7 @@ contestants.Validators.Add(result =>
 var compare = new Command("compare", "Starts each contestant as a process of its own, drives them in turns, and prints a table.") { rounds, contestants, pin };
 load.AddTo(compare);
 compare.SetAction((result, cancellation) => new Comparison(
-    load.Read(result), result.GetValue(rounds), [.. result.GetValue(contestants)!.Select(name => Contestant.Find(name)!)], result.GetValue(pin)).RunAsync(cancellation));
+    load.Read(result), result.GetValue(rounds), [.. result.GetValue(contestants)!.Select(name => Contestant.Find(name)!).Distinct()], result.GetValue(pin)).RunAsync(cancellation));
 
 // The two sides of a comparison, each a process of its own.
 var name = new Argument<string>("contestant");

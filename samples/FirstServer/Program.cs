@@ -6,7 +6,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 var builder = Host.CreateApplicationBuilder(args);
-builder.Services.AddPeregrine(server => server.Listen("tcp://*:8000", tcp =>
+builder.Logging.AddSimpleConsole(console => console.SingleLine = true).AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Warning);
+builder.Services.AddPeregrine(server => server.Listen("first", "tcp://*:8000", tcp =>
 {
     var log = tcp.ApplicationServices.GetRequiredService<ILogger<Program>>();
     tcp.Run(async connection =>

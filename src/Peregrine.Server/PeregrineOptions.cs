@@ -12,8 +12,13 @@ public sealed class PeregrineOptions
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the
-    /// failure is logged as one Critical line, the process's exit code becomes 1, and the host stops as soon as it has started. Set it where
-    /// a host is embedded and its owner handles exceptions. From code only.
+    /// failure is logged as one Critical line, <see cref="Environment.ExitCode"/> becomes 1, and the host stops as soon as it has started.
+    /// Set it where a host is embedded and its owner handles exceptions, or where other services must not start without the server. From code
+    /// only.
     /// </summary>
+    /// <remarks>
+    /// With the default, the host's other services are started before it stops, and a <c>Main</c> that returns a number overrides the exit
+    /// code: return <see cref="Environment.ExitCode"/> there.
+    /// </remarks>
     public bool ThrowOnStartFailure { get; set; }
 }

@@ -12,12 +12,12 @@ internal static partial class ServerLog
     [LoggerMessage(2, LogLevel.Critical, "Cannot start: {Problem}")]
     public static partial void CannotStart(ILogger logger, string problem);
 
-    [LoggerMessage(3, LogLevel.Information, "Stopped: {Ended} connections were open and have ended, {Reset} of them by a reset at the shutdown timeout")]
-    public static partial void Stopped(ILogger logger, int ended, int reset);
+    [LoggerMessage(3, LogLevel.Information, "Stopped: {Open} connections were open, {Reset} of them were reset at the deadline, {Left} are left behind by their handlers")]
+    public static partial void Stopped(ILogger logger, long open, int reset, int left);
 
     [LoggerMessage(4, LogLevel.Warning,
-        "Endpoint \"{Endpoint}\": {Count} connections were still open after Peregrine:ShutdownTimeout ({Timeout}) and are reset; their handlers do not end when IConnectionLifetimeNotificationFeature.ConnectionClosedRequested is signalled")]
-    public static partial void DrainDeadline(ILogger logger, string endpoint, int count, TimeSpan timeout);
+        "Endpoint \"{Endpoint}\": {Count} connections were still open {When} and are reset; their handlers do not end when IConnectionLifetimeNotificationFeature.ConnectionClosedRequested is signalled")]
+    public static partial void DrainDeadline(ILogger logger, string endpoint, int count, string when);
 
     [LoggerMessage(5, LogLevel.Warning, "Endpoint \"{Endpoint}\": {Count} handlers did not end even after their connections were reset; they are left behind")]
     public static partial void HandlersLeftBehind(ILogger logger, string endpoint, int count);

@@ -12,7 +12,9 @@ internal static class KestrelContestant
     public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(bool inline)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+
+        // Standard output is for the port.
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseConnectionHandler<EchoHandler>()));
         builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = inline);
         var app = builder.Build();

@@ -13,7 +13,9 @@ internal static class PeregrineContestant
     public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(ConnectionScheduling scheduling)
     {
         var builder = Host.CreateApplicationBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+
+        // Standard output is for the port.
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddPeregrine(server => server
             .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp => tcp.UseConnectionHandler<EchoHandler>())
             .Configure(options => options.ThrowOnStartFailure = true));

@@ -30,7 +30,7 @@ internal sealed class LoadGenerator(Load load, int port, int serverProcess)
                 messages == 0 ? 0 : cpu.TotalMicroseconds / messages)));
             return 0;
         }
-        catch (Exception exception) when (exception is SocketException or InvalidDataException or TimeoutException)
+        catch (Exception exception) when (exception is SocketException or InvalidDataException or TimeoutException or ArgumentException)
         {
             await Console.Error.WriteLineAsync(exception.Message);
             return 1;

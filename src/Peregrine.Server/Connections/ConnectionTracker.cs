@@ -9,6 +9,11 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
 {
     private readonly ConcurrentDictionary<ServerConnection, bool> _connections = new(ReferenceEqualityComparer.Instance);
     private volatile bool _closing;
+    private volatile bool _aborting;
+    private long _started;
+
+    /// <summary>How many connections were started, ever.</summary>
+    public long Started => Interlocked.Read(ref _started);
 
     public IReadOnlyCollection<ServerConnection> Live => [.. _connections.Keys];
 
@@ -29,6 +34,7 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
             return;
         }
 
+        Interlocked.Increment(ref _started);
         _connections[connection] = true;
         _ = connection.Ended.ContinueWith(
             static (_, state) =>
@@ -37,9 +43,17 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
                 tracker._connections.TryRemove(connection, out bool _);
             },
             (this, connection), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
+        // Either this sees the flag, or whoever set it sees the connection: the dictionary's lock and the barrier after the flag order them.
+        Interlocked.MemoryBarrier();
         if (_closing)
         {
             connection.RequestClose();
+        }
+
+        if (_aborting)
+        {
+            connection.Abort();
         }
 
         ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
@@ -49,9 +63,25 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     public void RequestClose()
     {
         _closing = true;
+        Interlocked.MemoryBarrier();
         foreach (var (connection, _) in _connections)
         {
             connection.RequestClose();
         }
+    }
+
+    /// <summary>Resets every connection, those too that are started later.</summary>
+    /// <returns>Those that were there.</returns>
+    public IReadOnlyCollection<ServerConnection> Abort()
+    {
+        _aborting = true;
+        Interlocked.MemoryBarrier();
+        var live = Live;
+        foreach (var connection in live)
+        {
+            connection.Abort();
+        }
+
+        return live;
     }
 }

@@ -60,20 +60,27 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     private async Task RunAsync()
     {
-        var started = _clock.GetTimestamp();
-        ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
-        var failure = await RunPipelineAsync().ConfigureAwait(false);
-        await CloseAsync(failure).ConfigureAwait(false);
-        var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
-        ServerLog.ConnectionEnded(
-            _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
-        _ended.SetResult();
+        try
+        {
+            var started = _clock.GetTimestamp();
+            var failure = await RunPipelineAsync().ConfigureAwait(false);
+            await CloseAsync(failure).ConfigureAwait(false);
+            var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
+            ServerLog.ConnectionEnded(
+                _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+        }
+        finally
+        {
+            // Whatever a foreign feature throws, the stop does not wait for a connection that is gone.
+            _ended.SetResult();
+        }
     }
 
     private async Task<Exception?> RunPipelineAsync()
     {
         try
         {
+            ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
             await _pipeline(_connection).ConfigureAwait(false);
         }
         catch (Exception exception) when (IsExpected(exception))
@@ -91,13 +98,20 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         return null;
     }
 
+    /// <summary>
+    /// Whether an exception is this connection's own end, and not that of another, say of a proxy's upstream, or a timeout of the handler's.
+    /// </summary>
     /// <remarks><see cref="ConnectionAbortedException"/> is an <see cref="OperationCanceledException"/>.</remarks>
     private bool IsExpected(Exception exception) => exception switch
     {
-        ConnectionResetException or ConnectionAbortedException => true,
-        OperationCanceledException => _closeRequested.IsFired || _close.Reason != ConnectionCloseReason.None,
+        ConnectionAbortedException or IOException => HasFailed,
+        OperationCanceledException canceled => HasFailed || _closeRequested.IsFired || canceled.CancellationToken == _connection.ConnectionClosed,
         _ => false,
     };
+
+    // A transport that tells no reason is believed.
+    private bool HasFailed => _close is CloseFeature || _close.Reason is
+        ConnectionCloseReason.PeerReset or ConnectionCloseReason.Aborted or ConnectionCloseReason.IoError or ConnectionCloseReason.DrainDeadline;
 
     private async Task CloseAsync(Exception? failure)
     {

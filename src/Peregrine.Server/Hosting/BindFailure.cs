@@ -12,6 +12,8 @@ internal static class BindFailure
 
     public static string Explain(Exception exception, EndPoint address) => (exception, address) switch
     {
+        (AddressInUseException { InnerException: SocketException }, UnixDomainSocketEndPoint) =>
+            $"the address {address} is in use; stop the process that uses it, or choose another address.",
         (AddressInUseException, UnixDomainSocketEndPoint) => exception.Message,
         (AddressInUseException, _) => $"the address {address} is in use; stop the process that uses it, or choose another port.",
         (SocketException { SocketErrorCode: SocketError.AccessDenied }, IPEndPoint { Port: < FirstUnprivilegedPort } ip) =>

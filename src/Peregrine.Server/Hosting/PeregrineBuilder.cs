@@ -27,12 +27,27 @@ public sealed class PeregrineBuilder
     /// <param name="url">Where to listen: see <see cref="EndpointOptions.Url"/>.</param>
     /// <param name="options">Sets the other options of the endpoint.</param>
     /// <param name="configure">Its pipeline: middleware, and the handler at its end.</param>
-    public PeregrineBuilder Listen(string url, Action<EndpointOptions> options, Action<IConnectionBuilder> configure)
+    public PeregrineBuilder Listen(string url, Action<EndpointOptions> options, Action<IConnectionBuilder> configure) =>
+        Listen(url, url, options, configure);
+
+    /// <summary>Adds an endpoint with a name, by which the configuration, section <c>Peregrine:Endpoints:&lt;name&gt;</c>, can change it.</summary>
+    /// <param name="name">The endpoint's name, without regard to case.</param>
+    /// <param name="url">Where to listen, unless the configuration says otherwise: see <see cref="EndpointOptions.Url"/>.</param>
+    /// <param name="configure">Its pipeline: middleware, and the handler at its end.</param>
+    public PeregrineBuilder Listen(string name, string url, Action<IConnectionBuilder> configure) => Listen(name, url, static _ => { }, configure);
+
+    /// <summary>Adds an endpoint with a name, by which the configuration, section <c>Peregrine:Endpoints:&lt;name&gt;</c>, can change it.</summary>
+    /// <param name="name">The endpoint's name, without regard to case.</param>
+    /// <param name="url">Where to listen, unless the configuration says otherwise: see <see cref="EndpointOptions.Url"/>.</param>
+    /// <param name="options">Sets the other options of the endpoint. The configuration's values win.</param>
+    /// <param name="configure">Its pipeline: middleware, and the handler at its end.</param>
+    public PeregrineBuilder Listen(string name, string url, Action<EndpointOptions> options, Action<IConnectionBuilder> configure)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(configure);
-        Endpoints.Add(new EndpointDefinition(url, url, options, configure));
+        Endpoints.Add(new EndpointDefinition(name, url, options, configure));
         return this;
     }
 

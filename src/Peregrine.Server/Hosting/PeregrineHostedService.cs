@@ -95,7 +95,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         {
             foreach (var (definition, options, setting) in _settings.ReadEndpoints())
             {
-                var pipeline = BuildPipeline(definition);
+                var pipeline = EndpointPipeline.Build(definition, _services);
                 var listeners = await BindAsync(definition, options, setting, cancellationToken).ConfigureAwait(false);
                 running.Add(new RunningEndpoint(definition.Name, listeners, pipeline, _tracker, _clock, _logger));
                 bound.Add(new ServerEndpoint(definition.Name, options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
@@ -113,21 +113,6 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
         _endpoints = running;
         _server.Endpoints = bound;
-    }
-
-    private ConnectionDelegate BuildPipeline(EndpointDefinition definition)
-    {
-        try
-        {
-            var pipeline = new ConnectionBuilder(_services);
-            definition.Pipeline(pipeline);
-            return pipeline.Build();
-        }
-        catch (Exception exception) when (exception is not PeregrineStartException)
-        {
-            throw new PeregrineStartException(
-                $"The pipeline of the endpoint \"{definition.Name}\" cannot be built: {exception.Message.ReplaceLineEndings(" ")}", exception);
-        }
     }
 
     private async Task<IReadOnlyList<IConnectionListener>> BindAsync(
@@ -149,23 +134,52 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             },
             _loggerFactory);
         var listeners = new List<IConnectionListener>();
+        var address = addresses[0];
         try
         {
-            foreach (var address in addresses)
+            foreach (var next in addresses)
             {
-                listeners.Add(await transport.BindAsync(address, cancellationToken).ConfigureAwait(false));
+                address = next;
+                try
+                {
+                    listeners.Add(await transport.BindAsync(address, cancellationToken).ConfigureAwait(false));
+                }
+                catch (SocketException exception) when (
+                    exception.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported
+                    && (listeners.Count > 0 || address != addresses[^1]))
+                {
+                    // One of the families of localhost, switched off on this machine: the other is enough.
+                }
             }
 
             return listeners;
         }
-        catch (Exception exception) when (exception is SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException)
+        catch (Exception exception)
         {
             foreach (var listener in listeners)
             {
-                await listener.DisposeAsync().ConfigureAwait(false);
+                await CloseAsync(listener, definition.Name).ConfigureAwait(false);
             }
 
-            throw new PeregrineStartException($"{setting} = \"{options.Url}\" (endpoint \"{definition.Name}\"): {BindFailure.Explain(exception, addresses[listeners.Count])}", exception);
+            if (exception is SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException)
+            {
+                throw new PeregrineStartException(
+                    $"{setting} = \"{options.Url}\" (endpoint \"{definition.Name}\"): {BindFailure.Explain(exception, address)}", exception);
+            }
+
+            throw;
+        }
+    }
+
+    private async Task CloseAsync(IConnectionListener listener, string endpoint)
+    {
+        try
+        {
+            await listener.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            ServerLog.ListenerCloseFailed(_logger, endpoint, exception);
         }
     }
 }

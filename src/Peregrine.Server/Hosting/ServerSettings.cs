@@ -6,21 +6,48 @@ using Peregrine.Server.Endpoints;
 namespace Peregrine.Server.Hosting;
 
 /// <summary>The settings of the server: what code says, overridden by the configuration section <c>Peregrine</c>, every key of which must be known.</summary>
-internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? configuration)
+internal sealed class ServerSettings
 {
     private const string Root = "Peregrine";
     private static readonly TimeSpan HostMargin = TimeSpan.FromSeconds(5);
 
-    // "25", meant as seconds, is 25 days to TimeSpan: the bound catches it.
     private static readonly TimeSpan LongestShutdown = TimeSpan.FromDays(1);
+
+    private readonly PeregrineBuilder _builder;
+    private readonly IConfiguration? _configuration;
+    private readonly PeregrineOptions _code = new();
+    private readonly PeregrineStartException? _codeFailure;
+
+    public ServerSettings(PeregrineBuilder builder, IConfiguration? configuration)
+    {
+        _builder = builder;
+        _configuration = configuration;
+        try
+        {
+            builder.ConfigureOptions?.Invoke(_code);
+        }
+        catch (Exception exception)
+        {
+            _codeFailure = CallbackFailed("Configure", exception);
+        }
+    }
+
+    /// <summary>Whether a start that fails throws: from code, and known also where the configuration is wrong.</summary>
+    public bool ThrowOnStartFailure => _code.ThrowOnStartFailure;
 
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public PeregrineOptions ReadOptions()
     {
-        var options = OptionsOfCode();
-        if (configuration?.GetSection(Root) is { } root)
+        if (_codeFailure is not null)
+        {
+            throw _codeFailure;
+        }
+
+        var options = new PeregrineOptions { ShutdownTimeout = _code.ShutdownTimeout, ThrowOnStartFailure = _code.ThrowOnStartFailure };
+        if (_configuration?.GetSection(Root) is { } root)
         {
             CheckKeys(root, "Peregrine", nameof(PeregrineOptions.ShutdownTimeout), "Endpoints");
+            CheckIsSection(root.GetSection("Endpoints"));
             options.ShutdownTimeout = Read(root, nameof(options.ShutdownTimeout), options.ShutdownTimeout, ParseTime, "a time such as 00:00:25");
         }
 
@@ -34,9 +61,9 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public IReadOnlyList<(EndpointDefinition Definition, EndpointOptions Options, string UrlSetting)> ReadEndpoints()
     {
-        var sections = configuration?.GetSection($"{Root}:Endpoints").GetChildren().ToList() ?? [];
+        var sections = _configuration?.GetSection($"{Root}:Endpoints").GetChildren().ToList() ?? [];
         var known = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var definition in builder.Endpoints)
+        foreach (var definition in _builder.Endpoints)
         {
             if (!known.Add(definition.Name))
             {
@@ -52,7 +79,7 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
         }
 
         return known.Count > 0
-            ? [.. builder.Endpoints.Select(definition => ReadEndpoint(definition, sections.Find(section => IsOf(section, definition))))]
+            ? [.. _builder.Endpoints.Select(definition => ReadEndpoint(definition, sections.Find(section => IsOf(section, definition))))]
             : throw new PeregrineStartException("The server has no endpoint; add .Listen(\"tcp://*:7000\", …) to AddPeregrine.");
     }
 
@@ -69,20 +96,10 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
             return; // The start will say so.
         }
 
-        if (host.ShutdownTimeout < needed)
+        if (host.ShutdownTimeout != Timeout.InfiniteTimeSpan && host.ShutdownTimeout < needed)
         {
             host.ShutdownTimeout = needed;
         }
-    }
-
-    /// <summary>Whether a start that fails throws: from code, and known also where the configuration is wrong.</summary>
-    public bool ThrowOnStartFailure => OptionsOfCode().ThrowOnStartFailure;
-
-    private PeregrineOptions OptionsOfCode()
-    {
-        var options = new PeregrineOptions();
-        builder.ConfigureOptions?.Invoke(options);
-        return options;
     }
 
     private static bool IsOf(IConfigurationSection section, EndpointDefinition definition) =>
@@ -92,13 +109,22 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
         EndpointDefinition definition, IConfigurationSection? section)
     {
         var options = new EndpointOptions { Url = definition.Url };
-        definition.Options(options);
+        try
+        {
+            definition.Options(options);
+        }
+        catch (Exception exception)
+        {
+            throw CallbackFailed($"the endpoint \"{definition.Name}\"", exception);
+        }
+
         if (section is not null)
         {
             ReadSection(section, options);
         }
 
-        var path = $"{Root}:Endpoints:{definition.Name}";
+        // An endpoint of code has no section, and its name may be one that no section can have.
+        var path = definition.Url is null || section is not null ? $"{Root}:Endpoints:{definition.Name}" : $"Endpoint \"{definition.Name}\" (in code)";
         if (string.IsNullOrEmpty(options.Url))
         {
             throw new PeregrineStartException(
@@ -123,7 +149,7 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
     private static void ReadSection(IConfigurationSection section, EndpointOptions options)
     {
         CheckKeys(section, "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.MaxUnreadBytes), nameof(options.Socket));
-        options.Url = section[nameof(options.Url)] ?? options.Url;
+        options.Url = Read(section, nameof(options.Url), options.Url);
         options.Backlog = Read(section, nameof(options.Backlog), options.Backlog, ParseNumber, "a number from 1");
         options.Scheduling = Read(section, nameof(options.Scheduling), options.Scheduling, ParseScheduling, "ThreadPool or Inline");
         options.MaxUnreadBytes = Read(section, nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, ParseLong, "a number from 1");
@@ -132,8 +158,20 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
         options.Socket.NoDelay = Read(socket, nameof(options.Socket.NoDelay), options.Socket.NoDelay, ParseBoolean, "true or false");
     }
 
+    private static PeregrineStartException CallbackFailed(string where, Exception exception) =>
+        new($"The options that code sets for {where} failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
+
+    private static void CheckIsSection(IConfigurationSection section)
+    {
+        if (!string.IsNullOrEmpty(section.Value))
+        {
+            throw new PeregrineStartException($"{section.Path} = \"{section.Value}\" is a section and takes no value; set one of its keys.");
+        }
+    }
+
     private static void CheckKeys(IConfigurationSection section, string what, params string[] known)
     {
+        CheckIsSection(section);
         foreach (var child in section.GetChildren())
         {
             if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
@@ -143,9 +181,19 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
         }
     }
 
+    private static string? Read(IConfigurationSection section, string key, string? fallback) =>
+        section.GetSection(key).GetChildren().FirstOrDefault() is { } child
+            ? throw new PeregrineStartException($"{child.Path} is not a setting; {section.Path}:{key} takes {EndpointUrl.Accepted}.")
+            : section[key] ?? fallback;
+
     private static T Read<T>(IConfigurationSection section, string key, T fallback, Func<string, T?> parse, string expected)
         where T : struct
     {
+        if (section.GetSection(key).GetChildren().FirstOrDefault() is { } child)
+        {
+            throw new PeregrineStartException($"{child.Path} is not a setting; {section.Path}:{key} takes {expected}.");
+        }
+
         if (section[key] is not { } text)
         {
             return fallback;
@@ -154,7 +202,9 @@ internal sealed class ServerSettings(PeregrineBuilder builder, IConfiguration? c
         return parse(text) ?? throw new PeregrineStartException($"{section.Path}:{key} = \"{text}\" is not {expected}.");
     }
 
-    private static TimeSpan? ParseTime(string text) => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null;
+    // A bare number, meant as seconds, would be days to TimeSpan.
+    private static TimeSpan? ParseTime(string text) =>
+        text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private static int? ParseNumber(string text) => int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 

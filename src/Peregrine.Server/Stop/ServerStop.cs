@@ -16,20 +16,20 @@ internal sealed class ServerStop(
     /// <param name="cancellationToken">Shortens the wait: what is open is reset at once.</param>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var live = tracker.Live;
+        var startedBefore = tracker.Started - tracker.Live.Count;
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
         tracker.RequestClose();
         var reset = 0;
         if (!await TryWaitAsync(AllEndedAsync(accepted), timeout, cancellationToken).ConfigureAwait(false))
         {
-            reset = ResetWhatIsLeft();
+            reset = ResetWhatIsLeft(cancellationToken.IsCancellationRequested);
             await TryWaitAsync(AllEndedAsync(accepted), AfterReset, CancellationToken.None).ConfigureAwait(false);
             ReportWhatStays();
         }
 
         await TryWaitAsync(Task.WhenAll(endpoints.Select(endpoint => endpoint.CloseListenersAsync())), AfterReset, CancellationToken.None)
             .ConfigureAwait(false);
-        ServerLog.Stopped(logger, live.Count, reset);
+        ServerLog.Stopped(logger, tracker.Started - startedBefore, reset, tracker.Live.Count);
     }
 
     private async Task AllEndedAsync(Task accepted)
@@ -38,17 +38,12 @@ internal sealed class ServerStop(
         await Task.WhenAll(tracker.Live.Select(connection => connection.Ended)).ConfigureAwait(false);
     }
 
-    private int ResetWhatIsLeft()
+    private int ResetWhatIsLeft(bool early)
     {
-        var left = tracker.Live;
+        var left = tracker.Abort();
         foreach (var group in left.GroupBy(connection => connection.Endpoint))
         {
-            ServerLog.DrainDeadline(logger, group.Key, group.Count(), timeout);
-        }
-
-        foreach (var connection in left)
-        {
-            connection.Abort();
+            ServerLog.DrainDeadline(logger, group.Key, group.Count(), early ? "when the host's time for its stop was over" : $"after Peregrine:ShutdownTimeout ({timeout})");
         }
 
         return left.Count;

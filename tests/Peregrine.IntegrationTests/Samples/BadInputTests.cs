@@ -25,6 +25,13 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task The_first_server_is_as_clear()
+    {
+        await using var server = ServerProcess.Start("FirstServer", ["--Peregrine:Bogus=1"]);
+        await AssertFailsClearlyAsync(server, "Peregrine:Bogus");
+    }
+
+    [Fact]
     public async Task A_port_in_use_ends_the_start_with_one_clear_line()
     {
         using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -49,6 +56,23 @@ public sealed class BadInputTests
                 await AssertFailsClearlyAsync(server, Url, live);
             }
 
+            var stale = Path.Combine(directory.FullName, "stale.sock");
+            using (var gone = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+            {
+                // As after a kill: .NET removes the file of a socket that it closes, so the file is put under another name first.
+                gone.Bind(new UnixDomainSocketEndPoint(stale + ".bound"));
+                gone.Listen();
+                File.Move(stale + ".bound", stale);
+            }
+
+            await using (var server = ServerProcess.Start("Echo", [$"--{Url}=unix://{stale}"]))
+            {
+                using var client = await ConnectAsync(stale, server);
+                await client.SendAsync("hello"u8.ToArray());
+                var answer = new byte[5];
+                Assert.Equal(5, await client.ReceiveAsync(answer.AsMemory()));
+            }
+
             var file = Path.Combine(directory.FullName, "file");
             await File.WriteAllTextAsync(file, "precious");
             await using (var server = ServerProcess.Start("Echo", [$"--{Url}=unix://{file}"]))
@@ -68,6 +92,18 @@ public sealed class BadInputTests
         await using var server = ServerProcess.Start(
             "Echo", [$"--{Url}=tcp://127.0.0.1:7"], "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service");
         await AssertFailsClearlyAsync(server, Url, "tcp://127.0.0.1:7", "CAP_NET_BIND_SERVICE");
+    }
+
+    private static async Task<Socket> ConnectAsync(string path, ServerProcess server)
+    {
+        for (var i = 0; i < 300 && !server.Output.Contains("Listening", StringComparison.Ordinal); i++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
+        }
+
+        var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await client.ConnectAsync(new UnixDomainSocketEndPoint(path));
+        return client;
     }
 
     private static async Task AssertFailsClearlyAsync(ServerProcess server, params string[] expected)

@@ -12,6 +12,8 @@ public sealed class ServerConnectionTests
     private const int Ended = 10;
     private const int CallbackFailed = 12;
 
+    private int _timeouts;
+
     [Fact]
     public async Task Connections_are_served_at_once_and_each_gets_its_own_bytes()
     {
@@ -86,6 +88,41 @@ public sealed class ServerConnectionTests
         Assert.Equal("", await client.ReceiveToEndAsync());
         await server.StopAsync();
         Assert.Single(server.Log.WithId(HandlerFailed));
+    }
+
+    [Fact]
+    public async Task The_reset_of_another_connection_is_a_failure_of_the_handler()
+    {
+        await using var server = await TestServer.StartAsync(_ => throw new ConnectionResetException("The upstream is gone."));
+        Assert.Equal("", await (await server.ConnectAsync()).ReceiveToEndAsync());
+        await server.StopAsync();
+        Assert.Single(server.Log.WithId(HandlerFailed));
+    }
+
+    [Fact]
+    public async Task A_timeout_of_the_handler_after_the_peers_end_is_a_failure_and_the_connections_own_token_is_none()
+    {
+        await using var server = await TestServer.StartAsync(async connection =>
+        {
+            while (!(await connection.Transport.Input.ReadAsync()).IsCompleted)
+            {
+                connection.Transport.Input.AdvanceTo(default);
+            }
+
+            var own = connection.ConnectionClosed;
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, own).ContinueWith(_ => { }, TaskScheduler.Default);
+            throw Interlocked.Increment(ref _timeouts) == 1
+                ? new OperationCanceledException("a timeout of its own")
+                : new OperationCanceledException(own);
+        });
+        for (var i = 0; i < 2; i++)
+        {
+            var client = await server.ConnectAsync();
+            await client.Transport.Output.CompleteAsync();
+            Assert.Equal("", await client.ReceiveToEndAsync());
+        }
+
+        Assert.Equal("a timeout of its own", Assert.Single(server.Log.WithId(HandlerFailed)).Exception!.Message);
     }
 
     [Fact]

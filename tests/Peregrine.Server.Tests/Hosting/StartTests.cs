@@ -123,10 +123,18 @@ public sealed class StartTests
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "1", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Socket:NoDelay", "yes", "Peregrine:Endpoints:echo:Socket:NoDelay", "yes")]
     [InlineData("Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80", "Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80")]
+    [InlineData("Peregrine", "y", "Peregrine", "section")]
+    [InlineData("Peregrine:Endpoints", "x", "Peregrine:Endpoints", "section")]
+    [InlineData("Peregrine:Endpoints:echo", "tcp://127.0.0.1:9000", "Peregrine:Endpoints:echo", "section")]
+    [InlineData("Peregrine:Endpoints:echo:Socket", "garbage", "Peregrine:Endpoints:echo:Socket", "section")]
+    [InlineData("Peregrine:Endpoints:echo:Backlog:Max", "5", "Peregrine:Endpoints:echo:Backlog:Max", "a number from 1")]
+    [InlineData("Peregrine:Endpoints:echo:Url:Port", "5", "Peregrine:Endpoints:echo:Url:Port", "tcp://host:port")]
     [InlineData("Peregrine:Endpoints:echo:Url", "", "Peregrine:Endpoints:echo:Url", "missing")]
     [InlineData("Peregrine:Endpoints:ecko:Url", "tcp://*:1", "Peregrine:Endpoints:ecko", "\"echo\"")]
     [InlineData("Peregrine:ShutdownTimeout", "-00:00:01", "Peregrine:ShutdownTimeout", "00:00:25")]
-    [InlineData("Peregrine:ShutdownTimeout", "25", "Peregrine:ShutdownTimeout", "25.00:00:00")]
+    [InlineData("Peregrine:ShutdownTimeout", "25", "Peregrine:ShutdownTimeout", "\"25\"")]
+    [InlineData("Peregrine:ShutdownTimeout", "1", "Peregrine:ShutdownTimeout", "00:00:25")]
+    [InlineData("Peregrine:ShutdownTimeout", "24:00:01", "Peregrine:ShutdownTimeout", "00:00:25")]
     [InlineData("Peregrine:ShutdownTimeout", "soon", "Peregrine:ShutdownTimeout", "soon")]
     public async Task A_wrong_setting_is_named_with_its_remedy(string key, string value, string setting, string remedy)
     {
@@ -167,6 +175,66 @@ public sealed class StartTests
         var message = (await server.StartAndFailAsync()).Message;
         Assert.Contains("tcp://127.0.0.1:7000", message, StringComparison.Ordinal);
         Assert.Contains("No certificate.", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_endpoint_whose_pipeline_is_empty_is_named()
+    {
+        await using var server = new TestServer(builder => builder.Listen("tcp://127.0.0.1:7000", _ => { }));
+        Assert.Contains("\"tcp://127.0.0.1:7000\" has no handler", (await server.StartAndFailAsync()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_middleware_without_a_handler_behind_it_fails_visibly()
+    {
+        await using var server = new TestServer(builder => builder.Listen("tcp://127.0.0.1:0", tcp => tcp.Use(next => connection => next(connection))));
+        await server.StartAsync();
+        Assert.Equal("", await (await server.ConnectAsync()).ReceiveToEndAsync());
+        await server.StopAsync();
+        Assert.Contains("no handler at its end", Assert.Single(server.Log.WithId(8)).Exception!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Options_of_code_that_throw_are_one_clear_line()
+    {
+        await using var server = new TestServer(builder => builder
+            .Listen("tcp://127.0.0.1:0", tcp => tcp.Run(Handlers.EchoAsync))
+            .Configure(_ => throw new InvalidOperationException("No such option.")));
+        Assert.Contains("No such option.", (await server.StartAndFailAsync()).Message, StringComparison.Ordinal);
+
+        await using var other = new TestServer(builder => builder
+            .Listen("tcp://127.0.0.1:0", _ => throw new InvalidOperationException("No such option."), tcp => tcp.Run(Handlers.EchoAsync)));
+        Assert.Contains("tcp://127.0.0.1:0", (await other.StartAndFailAsync()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_option_of_code_that_is_out_of_range_names_the_endpoint()
+    {
+        await using var server = new TestServer(builder => builder.Listen("tcp://127.0.0.1:0", options => options.Backlog = 0, tcp => tcp.Run(Handlers.EchoAsync)));
+        var message = (await server.StartAndFailAsync()).Message;
+        Assert.Contains("Endpoint \"tcp://127.0.0.1:0\" (in code):Backlog", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_configuration_moves_a_named_endpoint_of_code()
+    {
+        await using var server = new TestServer(
+            builder => builder.Listen("first", "tcp://127.0.0.1:7000", tcp => tcp.Run(Handlers.EchoAsync)),
+            new Dictionary<string, string?> { ["Peregrine:Endpoints:first:Url"] = "tcp://127.0.0.1:7001" });
+        await server.StartAsync();
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 7001), server.Server.Endpoints[0].Addresses[0]);
+    }
+
+    [Theory]
+    [InlineData("[::1]:7000", "127.0.0.1:7000")]
+    [InlineData("127.0.0.1:7000", "[::1]:7000")]
+    public async Task A_family_that_the_machine_lacks_does_not_keep_localhost_from_starting(string lacking, string left)
+    {
+        await using var server = new TestServer(
+            builder => builder.Listen("tcp://localhost:7000", tcp => tcp.Run(Handlers.EchoAsync)),
+            transport: inner => new RefusingTransport(SocketError.AddressNotAvailable, IPEndPoint.Parse(lacking), inner));
+        await server.StartAsync();
+        Assert.Equal(left, Assert.Single(server.Server.Endpoints[0].Addresses).ToString());
     }
 
     [Fact]
@@ -217,9 +285,10 @@ public sealed class StartTests
         }
     }
 
-    private sealed class RefusingTransport(SocketError error) : IConnectionListenerFactory
+    /// <summary>Refuses one address, or all.</summary>
+    private sealed class RefusingTransport(SocketError error, EndPoint? refused = null, IConnectionListenerFactory? inner = null) : IConnectionListenerFactory
     {
         public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
-            throw new SocketException((int)error);
+            inner is not null && !endpoint.Equals(refused) ? inner.BindAsync(endpoint, cancellationToken) : throw new SocketException((int)error);
     }
 }

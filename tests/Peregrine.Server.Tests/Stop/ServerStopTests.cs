@@ -74,7 +74,7 @@ public sealed class ServerStopTests
         await Assert.ThrowsAsync<ConnectionResetException>(() => client.ReceiveToEndAsync());
         var warning = Assert.Single(server.Log.WithId(DrainDeadline));
         Assert.Contains("Peregrine:ShutdownTimeout", warning.Message, StringComparison.Ordinal);
-        Assert.Contains("1 of them by a reset", Assert.Single(server.Log.WithId(Stopped)).Message, StringComparison.Ordinal);
+        Assert.Contains("1 of them were reset", Assert.Single(server.Log.WithId(Stopped)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -92,6 +92,20 @@ public sealed class ServerStopTests
     }
 
     [Fact]
+    public async Task A_connection_that_is_accepted_after_the_deadline_is_reset_too()
+    {
+        var transport = new Peregrine.Testing.InMemoryTransport();
+        await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        var tracker = new Peregrine.Server.Connections.ConnectionTracker(TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        tracker.RequestClose();
+        tracker.Abort();
+        await using var client = await transport.ConnectAsync(listener.EndPoint);
+        tracker.Start((await listener.AcceptAsync())!, "test", Handlers.EchoAsync);
+        await Assert.ThrowsAsync<ConnectionResetException>(() => client.ReceiveToEndAsync());
+        await Task.WhenAll(tracker.Live.Select(connection => connection.Ended)).InTimeAsync();
+    }
+
+    [Fact]
     public async Task The_hosts_own_deadline_cuts_the_wait_short()
     {
         await using var server = await TestServer.StartAsync(async connection => await connection.Transport.Input.ReadAsync(CancellationToken.None));
@@ -104,6 +118,7 @@ public sealed class ServerStopTests
         await deadline.CancelAsync();
         await stop;
         await Assert.ThrowsAsync<ConnectionResetException>(() => client.ReceiveToEndAsync());
+        Assert.Contains("the host's time", Assert.Single(server.Log.WithId(DrainDeadline)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -137,6 +152,16 @@ public sealed class ServerStopTests
         await using var server = await TestServer.StartAsync(Handlers.EchoAsync, shutdownTimeout: TimeSpan.FromMinutes(3));
         var options = server.Host.Services.GetRequiredService<Microsoft.Extensions.Options.IOptions<HostOptions>>().Value;
         Assert.Equal(TimeSpan.FromSeconds(185), options.ShutdownTimeout);
+    }
+
+    [Fact]
+    public async Task A_host_that_waits_for_ever_is_left_so()
+    {
+        await using var server = new TestServer(
+            builder => builder.Listen("tcp://127.0.0.1:0", tcp => tcp.Run(Handlers.EchoAsync)),
+            services: services => services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan));
+        var options = server.Host.Services.GetRequiredService<Microsoft.Extensions.Options.IOptions<HostOptions>>().Value;
+        Assert.Equal(Timeout.InfiniteTimeSpan, options.ShutdownTimeout);
     }
 
     private static async Task WaitForStartAsync(TestServer server)
