@@ -37,7 +37,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private long _unexamined;
     private bool _ended;
     private bool _drained;
-    private Burst _burst;
     private ResultState _result;
     private Exception? _endException;
     private long _bytesReceived;
@@ -67,7 +66,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
 
             // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
-            var yields = _burst.IsOver;
+            var yields = _connection.Burst.IsOver;
             read = TryTakeResult(receive: !_drained && !yields, out var result)
                 ? new ValueTask<ReadResult>(result)
                 : WaitAsync(yields, cancellationToken);
@@ -363,7 +362,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     private ValueTask<ReadResult> WaitAsync(bool yields, CancellationToken cancellationToken)
     {
-        _burst = default;
+        _connection.Burst = default;
         _source.Reset();
         bool arm;
         lock (_lock)
@@ -516,7 +515,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 _tail = segment;
             }
 
-            _burst.Add(result.Bytes);
+            _connection.Burst.Add(result.Bytes);
             _unexamined += result.Bytes;
             Volatile.Write(ref _bytesReceived, _bytesReceived + result.Bytes);
             return true;

@@ -41,7 +41,6 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private BufferSegment? _spare;
     private long _unflushed;
     private volatile bool _completed;
-    private Burst _burst;
     private bool _endIsCanceled;
     private Exception? _endException;
     private long _bytesSent;
@@ -226,13 +225,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             return QueueAndWaitAsync(cancellationToken);
         }
 
-        return _burst.IsOver ? YieldAsync() : new ValueTask<FlushResult>(TakeResult());
+        return _connection.Burst.IsOver ? YieldAsync() : new ValueTask<FlushResult>(TakeResult());
     }
 
     /// <summary>Everything is sent; the thread is given to others before the application learns it.</summary>
     private ValueTask<FlushResult> YieldAsync()
     {
-        _burst = default;
+        _connection.Burst = default;
         lock (_lock)
         {
             if (!_pending.IsNone)
@@ -317,7 +316,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
 
             Interlocked.Add(ref _bytesSent, result.Bytes);
-            _burst.Add(result.Bytes);
+            _connection.Burst.Add(result.Bytes);
             sent += result.Bytes;
         }
 
@@ -410,7 +409,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
 
             Interlocked.Add(ref _bytesSent, result.Bytes);
-            _burst.Add(result.Bytes);
+            _connection.Burst.Add(result.Bytes);
             head.Consume(result.Bytes);
         }
 
@@ -459,7 +458,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
 
-        _burst = default;
+        _connection.Burst = default;
         DiscardUnflushed();
         if (!wait)
         {

@@ -19,6 +19,7 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     private Task? _disposal;
     private ConnectionAbortedException? _abortReason;
     private volatile bool _failed;
+    private Burst _burst;
 
     /// <param name="socket">Belongs to the connection from here on.</param>
     /// <param name="settings">What the transport's connections share.</param>
@@ -45,6 +46,11 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     public override long BytesReceived => _reader.BytesReceived;
 
     public override long BytesSent => _writer.BytesSent;
+
+    /// <summary>
+    /// Of both directions together: a wait in either gives the thread up. Two flows that count at once count inexactly, which is enough.
+    /// </summary>
+    public ref Burst Burst => ref _burst;
 
     /// <summary>Set before anything else of an abort happens.</summary>
     public ConnectionAbortedException? AbortReason => Volatile.Read(ref _abortReason);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Sockets.Connections;
 using Peregrine.Sockets.Tests.Simulation;
@@ -47,6 +48,23 @@ public sealed class FairnessTests
     }
 
     [Fact]
+    public async Task A_connection_that_waits_for_its_peer_in_between_is_not_sent_away()
+    {
+        var scheduler = new CountingScheduler();
+        using var pool = new LeakCheckingMemoryPool();
+        await using var connection = Connect(new PingPongSocket(new StrongBox<bool>()), pool, scheduler);
+        for (var i = 0; i < 300; i++)
+        {
+            var read = await connection.Input.ReadAsync().Bounded();
+            await connection.Output.WriteAsync(read.Buffer.First).Bounded();
+            connection.Input.AdvanceTo(read.Buffer.End);
+        }
+
+        Assert.Equal(0, scheduler.Scheduled);
+        connection.Abort();
+    }
+
+    [Fact]
     public async Task What_is_examined_and_not_consumed_is_bounded()
     {
         using var pool = new LeakCheckingMemoryPool();
@@ -64,7 +82,8 @@ public sealed class FairnessTests
         connection.Abort();
     }
 
-    private static StreamConnection<EndlessSocket> Connect(EndlessSocket socket, MemoryPool<byte> pool, PipeScheduler scheduler) =>
+    private static StreamConnection<TSocket> Connect<TSocket>(TSocket socket, MemoryPool<byte> pool, PipeScheduler scheduler)
+        where TSocket : struct, IStreamSocket =>
         new(
             socket,
             new StreamSettings
@@ -102,6 +121,48 @@ public sealed class FairnessTests
 
         public bool WaitReadable(out IoResult result)
         {
+            result = default;
+            return true;
+        }
+
+        public IoResult TrySend(ReadOnlySpan<byte> data) => new(data.Length, System.Net.Sockets.SocketError.Success);
+
+        public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
+        {
+            result = new IoResult(data.Length, System.Net.Sockets.SocketError.Success);
+            return true;
+        }
+
+        public void ShutdownSend()
+        {
+        }
+
+        public void Abort()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>Has a message after each wait, and takes all that is sent.</summary>
+    private readonly struct PingPongSocket(StrongBox<bool> ready) : IStreamSocket
+    {
+        public void SetCompletions(IStreamSocketCompletions completions)
+        {
+        }
+
+        public IoResult TryReceive(Span<byte> buffer)
+        {
+            var isReady = ready.Value;
+            ready.Value = false;
+            return isReady ? new IoResult(10, System.Net.Sockets.SocketError.Success) : IoResult.WouldBlock;
+        }
+
+        public bool WaitReadable(out IoResult result)
+        {
+            ready.Value = true;
             result = default;
             return true;
         }
