@@ -23,6 +23,8 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
 
     public ReadOnlyMemory<byte> Unsent => _block[Start..End];
 
+    public ReadOnlyMemory<byte> UnsentUpTo(int bytes) => _block.Slice(Start, Math.Min(Length, bytes));
+
     public void Rent(MemoryPool<byte> pool, int sizeInBytes)
     {
         Debug.Assert(_owner is null);

@@ -31,10 +31,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     // The flow's own, behind the guard, or the completion's while the flow waits.
     private FlowGuard _guard;
     private ManualResetValueTaskSourceCore<ReadResult> _source;
-    private BufferSegment? _head;
-    private BufferSegment? _tail;
-    private BufferSegment? _spare;
-    private long _unexamined;
+    private ReceiveChain _received;
     private bool _ended;
     private bool _drained;
     private ResultState _result;
@@ -105,11 +102,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
             }
 
-            if (_head is not null && consumed.GetObject() is not null)
-            {
-                Consume(consumed, examined);
-            }
-
+            _received.Advance(consumed, examined);
             _result = ResultState.None;
         }
         finally
@@ -305,7 +298,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
         else if (!isReading)
         {
-            ReturnBlocks();
+            _received.Return();
         }
 
         // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
@@ -336,12 +329,12 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
         }
 
-        if (_unexamined == 0 && !_ended)
+        if (!_received.HasUnexamined && !_ended)
         {
             ThrowIfTooMuchIsUnread();
         }
 
-        if (_unexamined > 0 || _ended || (receive && Receive()))
+        if (_received.HasUnexamined || _ended || (receive && Receive()))
         {
             result = MakeResultOrThrow();
             return true;
@@ -353,10 +346,10 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     private void ThrowIfTooMuchIsUnread()
     {
-        if (_head is not null && _tail!.RunningIndex + _tail.End - _head.RunningIndex - _head.Start is var unread && unread >= _settings.MaxUnreadBytes)
+        if (_received.Length >= _settings.MaxUnreadBytes)
         {
             throw new InvalidDataException(
-                $"{unread} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
+                $"{_received.Length} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
         }
     }
 
@@ -463,7 +456,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
         if (completed)
         {
-            ReturnBlocks();
+            _received.Return();
             exception = new InvalidOperationException("The reader was completed while a read was pending.");
         }
 
@@ -494,37 +487,16 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>Receives once. True if the reader has something to tell: bytes, the end, or a failure.</summary>
     private bool Receive(bool forWaiter = false)
     {
-        var segment = _tail;
-        if (segment is null || segment.FreeLength < _settings.MinimumReceiveSizeInBytes)
-        {
-            segment = _spare ?? new BufferSegment();
-            _spare = null;
-            segment.Rent(_settings.Pool, Math.Min(_settings.ReceiveBlockSizeInBytes, _settings.Pool.MaxBufferSize));
-        }
-
+        var segment = _received.Room(_settings);
         var free = segment.Free.Span;
         var result = _socket.TryReceive(free);
+        _received.Received(segment, result.Bytes);
         if (result.Bytes > 0)
         {
             _drained = result.Bytes < free.Length;
-            segment.Fill(result.Bytes);
-            if (segment != _tail)
-            {
-                _tail?.Append(segment);
-                _head ??= segment;
-                _tail = segment;
-            }
-
             _connection.Burst.Add(result.Bytes);
-            _unexamined += result.Bytes;
             Volatile.Write(ref _bytesReceived, _bytesReceived + result.Bytes);
             return true;
-        }
-
-        if (segment != _tail)
-        {
-            segment.Return();
-            _spare = segment;
         }
 
         if (result.IsWouldBlock && _connection.AbortReason is null && !HasFailure())
@@ -577,58 +549,14 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         lock (_lock)
         {
-            return _aborted ?? _connection.AbortReason ?? (_unexamined == 0 && !_ended ? _failure : null);
+            return _aborted ?? _connection.AbortReason ?? (!_received.HasUnexamined && !_ended ? _failure : null);
         }
     }
 
     private ReadResult MakeResult(bool isCanceled)
     {
         _result = isCanceled ? ResultState.Tentative : ResultState.Reading;
-        var buffer = _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
-        return new ReadResult(buffer, isCanceled, isCompleted: _ended);
-    }
-
-    private void Consume(SequencePosition consumed, SequencePosition examined)
-    {
-        var consumedAt = AbsoluteOf(consumed);
-        var examinedAt = AbsoluteOf(examined);
-        var start = _head!.RunningIndex + _head.Start;
-        var end = _tail!.RunningIndex + _tail.End;
-        if (consumedAt < start || examinedAt > end || examinedAt < consumedAt)
-        {
-            throw new InvalidOperationException(
-                "AdvanceTo takes positions of the last read's buffer, and what is consumed must also be examined.");
-        }
-
-        _unexamined = end - examinedAt;
-        while (_head is { } head)
-        {
-            var headEnd = head.RunningIndex + head.End;
-            if (consumedAt < headEnd)
-            {
-                head.Consume((int)(consumedAt - head.RunningIndex) - head.Start);
-                return;
-            }
-
-            _head = head.Return();
-            _spare = head;
-        }
-
-        _tail = null;
-    }
-
-    private static long AbsoluteOf(SequencePosition position) =>
-        position.GetObject() is BufferSegment segment
-            ? segment.RunningIndex + position.GetInteger()
-            : throw new InvalidOperationException("AdvanceTo takes positions of the last read's buffer.");
-
-    private void ReturnBlocks()
-    {
-        var head = _head;
-        _head = null;
-        _tail = null;
-        _unexamined = 0;
-        BufferSegment.ReturnAll(head);
+        return new ReadResult(_received.Bytes, isCanceled, isCompleted: _ended);
     }
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _source.GetResult(token);

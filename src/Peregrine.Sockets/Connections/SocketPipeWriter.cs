@@ -9,7 +9,7 @@ namespace Peregrine.Sockets.Connections;
 /// peer's window is the backpressure.
 /// </summary>
 /// <remarks>
-/// Two chains: <c>_head…_tail</c> holds what the application wrote and belongs to its flow; <c>_queue…</c> holds what was flushed and
+/// Two chains: <c>_written</c> is the application's, and belongs to its flow; <c>_queue…</c> holds what was flushed and
 /// not yet sent, and its head belongs to the send loop, which goes on even if the flush that waits for it is cancelled.
 /// </remarks>
 internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>
@@ -36,10 +36,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private FlowGuard _guard;
     private Exception? _completionException;
     private ManualResetValueTaskSourceCore<FlushResult> _source;
-    private BufferSegment? _head;
-    private BufferSegment? _tail;
-    private BufferSegment? _spare;
-    private long _unflushed;
+    private WriteChain _written;
     private volatile bool _completed;
     private bool _endIsCanceled;
     private Exception? _endException;
@@ -56,22 +53,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
     public override bool CanGetUnflushedBytes => true;
 
-    public override long UnflushedBytes => _unflushed;
+    public override long UnflushedBytes => _written.Length;
 
-    public override Memory<byte> GetMemory(int sizeHint = 0) => TailWithRoom(sizeHint).Free;
+    public override Memory<byte> GetMemory(int sizeHint = 0) => Room(sizeHint).Free;
 
-    public override Span<byte> GetSpan(int sizeHint = 0) => TailWithRoom(sizeHint).Free.Span;
+    public override Span<byte> GetSpan(int sizeHint = 0) => Room(sizeHint).Free.Span;
 
-    public override void Advance(int bytes)
-    {
-        if (bytes < 0 || bytes > (_tail?.FreeLength ?? 0))
-        {
-            throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "Advance takes at most what GetMemory or GetSpan gave.");
-        }
-
-        _tail?.Fill(bytes);
-        _unflushed += bytes;
-    }
+    public override void Advance(int bytes) => _written.Advance(bytes);
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
@@ -111,13 +99,13 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
         try
         {
-            if (_unflushed == 0 && !Volatile.Read(ref _sending))
+            if (_written.Length == 0 && !Volatile.Read(ref _sending))
             {
                 // Nothing is in front of it: what the kernel takes at once is not copied.
-                source = source[SendAtOnce(source.Span)..];
+                source = source[TrySend(source.Span)..];
             }
 
-            Copy(source.Span);
+            _written.Copy(_settings, source.Span);
             return FlushInside(cancellationToken);
         }
         finally
@@ -206,8 +194,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     }
 
     /// <summary>False if the writer was completed meanwhile, by another thread.</summary>
-    private bool TryEnter() =>
-        _guard.TryEnter() || (_completed ? false : throw new InvalidOperationException("A flush is already in progress: await it before the next."));
+    private bool TryEnter() => _guard.TryEnter() || (_completed ? false : throw FlushInProgress());
 
     private void Exit()
     {
@@ -236,7 +223,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         {
             if (!_pending.IsNone)
             {
-                throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+                throw FlushInProgress();
             }
 
             var canceled = _pending.TakeCancelRequest();
@@ -292,22 +279,49 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
 
-        DiscardUnflushed();
+        _written.Return();
         StartSending(start);
         drained?.TrySetResult();
     }
 
-    /// <summary>Sends from the caller's memory; returns how many bytes are done with.</summary>
-    private int SendAtOnce(ReadOnlySpan<byte> source)
+    private BufferSegment Room(int sizeHint)
+    {
+        ThrowIfCompleted();
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        return _written.Room(_settings, sizeHint);
+    }
+
+    /// <summary>Sends on the caller's thread what the kernel takes at once. True if nothing is left.</summary>
+    private bool TrySendAll()
+    {
+        while (_written.Next() is { } head)
+        {
+            head.Consume(TrySend(head.Unsent.Span));
+            if (head.Length > 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Returns how many bytes are done with: those that were sent, or all, if none can be sent any more.</summary>
+    private int TrySend(ReadOnlySpan<byte> data)
     {
         var sent = 0;
-        while (sent < source.Length && !Volatile.Read(ref _closed))
+        while (sent < data.Length)
         {
-            var result = _socket.TrySend(source[sent..]);
+            if (Volatile.Read(ref _closed))
+            {
+                return data.Length;
+            }
+
+            var result = _socket.TrySend(data[sent..]);
             if (result.IsError)
             {
                 Fail(result);
-                return source.Length;
+                return data.Length;
             }
 
             if (result.IsWouldBlock)
@@ -320,113 +334,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             sent += result.Bytes;
         }
 
-        return source.Length;
-    }
-
-    private void Copy(ReadOnlySpan<byte> source)
-    {
-        while (source.Length > 0)
-        {
-            var free = RoomAtTail(1).Free.Span;
-            var count = Math.Min(free.Length, source.Length);
-            source[..count].CopyTo(free);
-            _tail!.Fill(count);
-            _unflushed += count;
-            source = source[count..];
-        }
-    }
-
-    private BufferSegment TailWithRoom(int sizeHint)
-    {
-        ThrowIfCompleted();
-        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        return RoomAtTail(sizeHint);
-    }
-
-    private BufferSegment RoomAtTail(int sizeHint)
-    {
-        var tail = _tail;
-        if (tail is not null && tail.FreeLength >= Math.Max(sizeHint, 1))
-        {
-            return tail;
-        }
-
-        var segment = _spare ?? new BufferSegment();
-        _spare = null;
-        segment.Rent(_settings.Pool, Math.Max(sizeHint, _settings.SendBlockSizeInBytes));
-        if (tail is { Length: 0 })
-        {
-            // Nothing was written to it: the larger block takes its place.
-            DropEmptyTail();
-        }
-
-        _tail?.Append(segment);
-        _head ??= segment;
-        _tail = segment;
-        return segment;
-    }
-
-    private void DropEmptyTail()
-    {
-        var tail = _tail!;
-        if (_head == tail)
-        {
-            _head = null;
-            _tail = null;
-            _spare = tail;
-            tail.Return();
-        }
-    }
-
-    /// <summary>Sends on the caller's thread what the kernel takes at once. True if nothing is left.</summary>
-    private bool TrySendAll()
-    {
-        while (_head is { } head)
-        {
-            if (head.Length == 0)
-            {
-                DropHead();
-                continue;
-            }
-
-            if (Volatile.Read(ref _closed))
-            {
-                DiscardUnflushed();
-                return true;
-            }
-
-            var result = _socket.TrySend(head.Unsent.Span);
-            if (result.IsError)
-            {
-                Fail(result);
-                DiscardUnflushed();
-                return true;
-            }
-
-            if (result.IsWouldBlock)
-            {
-                return false;
-            }
-
-            Interlocked.Add(ref _bytesSent, result.Bytes);
-            _connection.Burst.Add(result.Bytes);
-            head.Consume(result.Bytes);
-        }
-
-        _unflushed = 0;
-        return true;
-    }
-
-    private void DropHead()
-    {
-        var head = _head!;
-        _head = head.Return();
-        if (_head is null)
-        {
-            _tail = null;
-        }
-
-        _spare = head;
+        return sent;
     }
 
     private FlushResult TakeResult()
@@ -444,7 +352,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         {
             if (!_pending.IsNone)
             {
-                throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+                throw FlushInProgress();
             }
 
             start = QueueLocked();
@@ -459,7 +367,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
 
         _connection.Burst = default;
-        DiscardUnflushed();
+        _written.Return();
         if (!wait)
         {
             // Sent meanwhile, failed meanwhile, or cancelled ahead: the send loop goes on without a waiter.
@@ -490,24 +398,22 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     /// <summary>Moves what was written to the send queue. True if the caller must start the send loop.</summary>
     private bool QueueLocked()
     {
-        if (_closed || _head is null)
+        if (_closed || !_written.HasBlocks)
         {
             return false;
         }
 
+        var (first, last) = _written.Take();
         if (_queueTail is null)
         {
-            _queue = _head;
+            _queue = first;
         }
         else
         {
-            _queueTail.Append(_head);
+            _queueTail.Append(first);
         }
 
-        _queueTail = _tail;
-        _head = null;
-        _tail = null;
-        _unflushed = 0;
+        _queueTail = last;
         var start = !_sending;
         _sending = true;
         return start;
@@ -525,7 +431,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     {
         // The head stays in the queue while it is sent; only this loop removes it. A part of a large block at a time: a send that waits ends
         // when all of its bytes are sent, and a slow peer's progress must be seen.
-        while (_socket.Send(Part(_queue!.Unsent), out var result))
+        while (_socket.Send(_queue!.UnsentUpTo(MostBytesOfASend), out var result))
         {
             if (!AdvanceQueue(result))
             {
@@ -533,8 +439,6 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
     }
-
-    private static ReadOnlyMemory<byte> Part(ReadOnlyMemory<byte> unsent) => unsent.Length > MostBytesOfASend ? unsent[..MostBytesOfASend] : unsent;
 
     /// <summary>Takes what was sent off the queue. False if the loop is over.</summary>
     private bool AdvanceQueue(IoResult result)
@@ -679,14 +583,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
     }
 
-    private void DiscardUnflushed()
-    {
-        var head = _head;
-        _head = null;
-        _tail = null;
-        _unflushed = 0;
-        BufferSegment.ReturnAll(head);
-    }
+    private static InvalidOperationException FlushInProgress() => new("A flush is already in progress: await it before the next.");
 
     private void ThrowIfCompleted()
     {

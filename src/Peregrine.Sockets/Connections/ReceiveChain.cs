@@ -1,0 +1,108 @@
+using System.Buffers;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>What a reader has received and its application has not consumed: a chain of blocks, of which the last has room for more.</summary>
+internal struct ReceiveChain
+{
+    private BufferSegment? _head;
+    private BufferSegment? _tail;
+    private BufferSegment? _spare;
+    private long _unexamined;
+
+    public readonly bool HasUnexamined => _unexamined > 0;
+
+    public readonly long Length => _head is null ? 0 : EndOf(_tail!) - StartOf(_head);
+
+    public readonly ReadOnlySequence<byte> Bytes => _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
+
+    /// <summary>Where to receive: the last block, or, if it is nearly full, a new one, which belongs to the chain once bytes are in it.</summary>
+    public BufferSegment Room(StreamSettings settings)
+    {
+        if (_tail is { } tail && tail.FreeLength >= settings.MinimumReceiveSizeInBytes)
+        {
+            return tail;
+        }
+
+        var segment = _spare ?? new BufferSegment();
+        _spare = null;
+        segment.Rent(settings.Pool, Math.Min(settings.ReceiveBlockSizeInBytes, settings.Pool.MaxBufferSize));
+        return segment;
+    }
+
+    /// <summary>Takes note of what was received into the <see cref="Room"/>; a new block without any goes back to the pool.</summary>
+    public void Received(BufferSegment segment, int bytes)
+    {
+        if (bytes == 0)
+        {
+            if (segment != _tail)
+            {
+                segment.Return();
+                _spare = segment;
+            }
+
+            return;
+        }
+
+        segment.Fill(bytes);
+        if (segment != _tail)
+        {
+            _tail?.Append(segment);
+            _head ??= segment;
+            _tail = segment;
+        }
+
+        _unexamined += bytes;
+    }
+
+    /// <exception cref="InvalidOperationException">A position is none of this chain, or consumed is behind examined.</exception>
+    public void Advance(SequencePosition consumed, SequencePosition examined)
+    {
+        if (_head is null || consumed.GetObject() is null)
+        {
+            return;
+        }
+
+        var consumedAt = AbsoluteOf(consumed);
+        var examinedAt = AbsoluteOf(examined);
+        if (consumedAt < StartOf(_head) || examinedAt > EndOf(_tail!) || examinedAt < consumedAt)
+        {
+            throw new InvalidOperationException(
+                "AdvanceTo takes positions of the last read's buffer, and what is consumed must also be examined.");
+        }
+
+        _unexamined = EndOf(_tail!) - examinedAt;
+        while (_head is { } head)
+        {
+            if (consumedAt < EndOf(head))
+            {
+                head.Consume((int)(consumedAt - head.RunningIndex) - head.Start);
+                return;
+            }
+
+            _head = head.Return();
+            _spare = head;
+        }
+
+        _tail = null;
+    }
+
+    /// <summary>Gives every block back.</summary>
+    public void Return()
+    {
+        var head = _head;
+        _head = null;
+        _tail = null;
+        _unexamined = 0;
+        BufferSegment.ReturnAll(head);
+    }
+
+    private static long StartOf(BufferSegment segment) => segment.RunningIndex + segment.Start;
+
+    private static long EndOf(BufferSegment segment) => segment.RunningIndex + segment.End;
+
+    private static long AbsoluteOf(SequencePosition position) =>
+        position.GetObject() is BufferSegment segment
+            ? segment.RunningIndex + position.GetInteger()
+            : throw new InvalidOperationException("AdvanceTo takes positions of the last read's buffer.");
+}

@@ -1,0 +1,102 @@
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>What an application has written and not flushed: a chain of blocks, of which the last has room for more.</summary>
+internal struct WriteChain
+{
+    private BufferSegment? _head;
+    private BufferSegment? _tail;
+    private BufferSegment? _spare;
+
+    public long Length { get; private set; }
+
+    public readonly bool HasBlocks => _head is not null;
+
+    /// <summary>A block with room for as many bytes, and one at least.</summary>
+    public BufferSegment Room(StreamSettings settings, int sizeInBytes)
+    {
+        var tail = _tail;
+        if (tail is not null && tail.FreeLength >= Math.Max(sizeInBytes, 1))
+        {
+            return tail;
+        }
+
+        var segment = _spare ?? new BufferSegment();
+        _spare = null;
+        segment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(settings.SendBlockSizeInBytes, settings.Pool.MaxBufferSize)));
+        if (tail is { Length: 0 } && _head == tail)
+        {
+            // Nothing was written to it: the larger block takes its place.
+            _head = null;
+            _tail = null;
+            _spare = tail;
+            tail.Return();
+        }
+
+        _tail?.Append(segment);
+        _head ??= segment;
+        _tail = segment;
+        return segment;
+    }
+
+    /// <exception cref="ArgumentOutOfRangeException">More than the last block has room for.</exception>
+    public void Advance(int bytes)
+    {
+        if (bytes < 0 || bytes > (_tail?.FreeLength ?? 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "Advance takes at most what GetMemory or GetSpan gave.");
+        }
+
+        _tail?.Fill(bytes);
+        Length += bytes;
+    }
+
+    public void Copy(StreamSettings settings, ReadOnlySpan<byte> source)
+    {
+        while (source.Length > 0)
+        {
+            var free = Room(settings, 1).Free.Span;
+            var count = Math.Min(free.Length, source.Length);
+            source[..count].CopyTo(free);
+            Advance(count);
+            source = source[count..];
+        }
+    }
+
+    /// <summary>The first block that has something to send; what is in front of it goes back to the pool. Null if nothing is left.</summary>
+    public BufferSegment? Next()
+    {
+        while (_head is { Length: 0 } head)
+        {
+            _head = head.Return();
+            _spare = head;
+        }
+
+        if (_head is null)
+        {
+            _tail = null;
+            Length = 0;
+        }
+
+        return _head;
+    }
+
+    /// <summary>Empties the chain without giving its blocks back: they are the caller's.</summary>
+    public (BufferSegment First, BufferSegment Last) Take()
+    {
+        var taken = (_head!, _tail!);
+        _head = null;
+        _tail = null;
+        Length = 0;
+        return taken;
+    }
+
+    /// <summary>Gives every block back.</summary>
+    public void Return()
+    {
+        var head = _head;
+        _head = null;
+        _tail = null;
+        Length = 0;
+        BufferSegment.ReturnAll(head);
+    }
+}
