@@ -3,16 +3,19 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Features;
+using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
 /// <summary>The kernel reports a reset once. Whoever asks later must not take it for the end of the stream.</summary>
-public sealed class ResetIsNotAnEndTests
+public sealed class ResetIsNotAnEndTests : IAsyncDisposable
 {
+    private readonly LeakCheckingMemoryPool _pool = new();
+
     [Fact]
     public async Task A_reset_that_a_send_has_seen_first_fails_the_next_read()
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);
@@ -32,7 +35,7 @@ public sealed class ResetIsNotAnEndTests
     [Fact]
     public async Task A_reset_whose_report_somebody_else_took_fails_the_next_read()
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);
@@ -54,7 +57,7 @@ public sealed class ResetIsNotAnEndTests
     [InlineData(3)]
     public async Task An_end_that_came_before_the_reset_is_an_end(int sends)
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);
@@ -77,5 +80,11 @@ public sealed class ResetIsNotAnEndTests
         Assert.True(read.Buffer.IsEmpty);
         server.Transport.Input.AdvanceTo(read.Buffer.End);
         Assert.Equal(ConnectionCloseReason.PeerClosed, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _pool.WhenAllReturnedAsync(TestTimeout.Limit);
+        _pool.Dispose();
     }
 }

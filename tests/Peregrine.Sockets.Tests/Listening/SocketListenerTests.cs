@@ -2,14 +2,18 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class SocketListenerTests
+public sealed class SocketListenerTests : IAsyncDisposable
 {
     private static readonly IPEndPoint AnyLoopbackPort = new(IPAddress.Loopback, 0);
 
-    private readonly SocketTransportFactory _transport = new(new SocketTransportOptions(), NullLoggerFactory.Instance);
+    private readonly LeakCheckingMemoryPool _pool = new();
+    private readonly SocketTransportFactory _transport;
+
+    public SocketListenerTests() => _transport = new(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
 
     [Fact]
     public async Task Port_zero_takes_a_free_port_and_tells_which()
@@ -170,5 +174,11 @@ public sealed class SocketListenerTests
                 await connection.DisposeAsync();
             }
         }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _pool.WhenAllReturnedAsync(TestTimeout.Limit);
+        _pool.Dispose();
     }
 }

@@ -1,17 +1,26 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class UnixSocketFileTests : IDisposable
+public sealed class UnixSocketFileTests : IAsyncDisposable
 {
-    private readonly SocketTransportFactory _transport = new(new SocketTransportOptions(), NullLoggerFactory.Instance);
+    private readonly LeakCheckingMemoryPool _pool = new();
+    private readonly SocketTransportFactory _transport;
     private readonly string _directory = Directory.CreateTempSubdirectory("peregrine-").FullName;
 
     private string SocketPath => Path.Combine(_directory, "server.sock");
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public UnixSocketFileTests() => _transport = new(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
+
+    public async ValueTask DisposeAsync()
+    {
+        Directory.Delete(_directory, recursive: true);
+        await _pool.WhenAllReturnedAsync(TestTimeout.Limit);
+        _pool.Dispose();
+    }
 
     [Fact]
     public async Task A_connection_over_a_path_carries_bytes_and_the_file_goes_with_the_listener()
