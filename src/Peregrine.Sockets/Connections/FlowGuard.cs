@@ -23,11 +23,14 @@ internal struct FlowGuard
     {
         while (true)
         {
-            if (TryEnter())
+            var before = Interlocked.CompareExchange(ref _state, Busy, Free);
+            if (before != Busy)
             {
-                return true;
+                // Free: it is the caller's now. Otherwise another completion waits already, and one is enough.
+                return before == Free;
             }
 
+            // Fails only if the call that was inside has left meanwhile.
             if (Interlocked.CompareExchange(ref _state, CompletionWaits, Busy) == Busy)
             {
                 return false;

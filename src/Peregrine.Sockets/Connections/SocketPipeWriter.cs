@@ -94,7 +94,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
         if (!TryEnter())
         {
-            return new ValueTask<FlushResult>(TakeResult());
+            throw WritingIsOver();
         }
 
         try
@@ -583,13 +583,15 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
     }
 
+    private static InvalidOperationException WritingIsOver() => new("Writing is not allowed after the writer was completed.");
+
     private static InvalidOperationException FlushInProgress() => new("A flush is already in progress: await it before the next.");
 
     private void ThrowIfCompleted()
     {
         if (_completed)
         {
-            throw new InvalidOperationException("Writing is not allowed after the writer was completed.");
+            throw WritingIsOver();
         }
     }
 

@@ -52,7 +52,7 @@ public sealed class FairnessTests
     {
         var scheduler = new CountingScheduler();
         using var pool = new LeakCheckingMemoryPool();
-        await using var connection = Connect(new PingPongSocket(new StrongBox<bool>()), pool, scheduler);
+        await using var connection = Connect(new EndlessSocket(new StrongBox<bool>()), pool, scheduler);
         for (var i = 0; i < 300; i++)
         {
             var read = await connection.Input.ReadAsync().Bounded();
@@ -82,8 +82,7 @@ public sealed class FairnessTests
         connection.Abort();
     }
 
-    private static StreamConnection<TSocket> Connect<TSocket>(TSocket socket, MemoryPool<byte> pool, PipeScheduler scheduler)
-        where TSocket : struct, IStreamSocket =>
+    private static StreamConnection<EndlessSocket> Connect(EndlessSocket socket, MemoryPool<byte> pool, PipeScheduler scheduler) =>
         new(
             socket,
             new StreamSettings
@@ -110,44 +109,8 @@ public sealed class FairnessTests
         }
     }
 
-    /// <summary>Always has bytes to receive, and takes all that is sent.</summary>
-    private readonly struct EndlessSocket : IStreamSocket
-    {
-        public void SetCompletions(IStreamSocketCompletions completions)
-        {
-        }
-
-        public IoResult TryReceive(Span<byte> buffer) => new(buffer.Length, System.Net.Sockets.SocketError.Success);
-
-        public bool WaitReadable(out IoResult result)
-        {
-            result = default;
-            return true;
-        }
-
-        public IoResult TrySend(ReadOnlySpan<byte> data) => new(data.Length, System.Net.Sockets.SocketError.Success);
-
-        public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
-        {
-            result = new IoResult(data.Length, System.Net.Sockets.SocketError.Success);
-            return true;
-        }
-
-        public void ShutdownSend()
-        {
-        }
-
-        public void Abort()
-        {
-        }
-
-        public void Dispose()
-        {
-        }
-    }
-
-    /// <summary>Has a message after each wait, and takes all that is sent.</summary>
-    private readonly struct PingPongSocket(StrongBox<bool> ready) : IStreamSocket
+    /// <summary>Takes all that is sent, and always has bytes to receive; given a box, a message after each wait.</summary>
+    private readonly struct EndlessSocket(StrongBox<bool>? ready = null) : IStreamSocket
     {
         public void SetCompletions(IStreamSocketCompletions completions)
         {
@@ -155,6 +118,11 @@ public sealed class FairnessTests
 
         public IoResult TryReceive(Span<byte> buffer)
         {
+            if (ready is null)
+            {
+                return new IoResult(buffer.Length, System.Net.Sockets.SocketError.Success);
+            }
+
             var isReady = ready.Value;
             ready.Value = false;
             return isReady ? new IoResult(10, System.Net.Sockets.SocketError.Success) : IoResult.WouldBlock;
@@ -162,7 +130,11 @@ public sealed class FairnessTests
 
         public bool WaitReadable(out IoResult result)
         {
-            ready.Value = true;
+            if (ready is not null)
+            {
+                ready.Value = true;
+            }
+
             result = default;
             return true;
         }
