@@ -33,9 +33,9 @@ public sealed class SocketTransportOptions
 
     /// <summary>
     /// The pool that receive and send buffers are rented from; it is shared with handlers through <c>IMemoryPoolFeature</c>.
-    /// Default <see cref="MemoryPool{T}.Shared"/>. The transport never disposes it.
+    /// Default <see cref="PinnedMemoryPool.Shared"/>. The transport never disposes it.
     /// </summary>
-    public MemoryPool<byte> MemoryPool { get; set; } = MemoryPool<byte>.Shared;
+    public MemoryPool<byte> MemoryPool { get; set; } = PinnedMemoryPool.Shared;
 
     /// <summary>The clock of the transport's timeouts and back-off. Default <see cref="TimeProvider.System"/>.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
