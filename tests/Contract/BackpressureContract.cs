@@ -181,8 +181,7 @@ public abstract class BackpressureContract(Func<int, ValueTask<ConnectionPair>> 
                 output.Buffer(written, size);
             written += size;
             var flush = buffered ? output.FlushAsync(token).AsTask() : output.WriteAsync(source, token).AsTask();
-            if (!flush.IsCompleted && pair.SettleTime > TimeSpan.Zero)
-                await Task.WhenAny(flush, Task.Delay(pair.SettleTime, TimeProvider.System));
+            await pair.SettleAsync(flush);
             if (!flush.IsCompleted)
                 return new Full(flush, written, source);
             Assert.False((await flush).IsCompleted);

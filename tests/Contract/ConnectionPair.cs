@@ -20,6 +20,9 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     /// </summary>
     public TimeSpan SettleTime { get; init; }
 
+    /// <summary>Tells whether nothing moves any more, for a transport that knows; it needs no <see cref="SettleTime"/> then.</summary>
+    public Func<bool>? IsQuiet { get; init; }
+
     /// <summary>
     /// Whether the peer of a connection that is aborted sees a reset. A Unix domain socket has none (unix(7)): unless the side that aborts had
     /// unread bytes, its peer reads to an end.
@@ -30,6 +33,21 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     public Func<ValueTask>? Cleanup { get; init; }
 
     public int RentedBlocks => pools.Sum(pool => pool.Rented);
+
+    /// <summary>Returns when <paramref name="flush"/> is complete, or will be only when the peer reads.</summary>
+    public async Task SettleAsync(Task flush)
+    {
+        if (IsQuiet is null)
+        {
+            await Task.WhenAny(flush, Task.Delay(SettleTime, TimeProvider.System));
+            return;
+        }
+
+        while (!flush.IsCompleted && !IsQuiet())
+        {
+            await Task.Yield();
+        }
+    }
 
     /// <summary>Both at once: a graceful close may wait for the other side's.</summary>
     public Task DisposeConnectionsAsync() => Task.WhenAll(server.DisposeAsync().AsTask(), client.DisposeAsync().AsTask());

@@ -202,8 +202,7 @@ public abstract class EndContract(Func<int, ValueTask<ConnectionPair>> connect) 
         for (long written = 0; written < MostThatATransportMayHold; written += 65_536)
         {
             var flush = pair.Server.Transport.Output.WriteAsync(new byte[65_536]).AsTask();
-            if (!flush.IsCompleted && pair.SettleTime > TimeSpan.Zero)
-                await Task.WhenAny(flush, Task.Delay(pair.SettleTime, TimeProvider.System));
+            await pair.SettleAsync(flush);
             if (!flush.IsCompleted)
                 return flush;
         }

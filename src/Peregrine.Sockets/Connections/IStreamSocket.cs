@@ -9,7 +9,7 @@ namespace Peregrine.Sockets.Connections;
 /// An error of the connection is reported once, by whichever member meets it first. <c>Shutdown</c> (EPIPE) of a send, met first, says that
 /// the peer's FIN came before its reset.
 /// What is expected to fail is a result: no member throws, not even after <see cref="Abort"/> or <see cref="Dispose"/>.
-/// There is at most one <see cref="WaitReadable"/> and one <see cref="Send"/> at a time; the two directions are independent.
+/// There is at most one <see cref="Receive"/> and one <see cref="Send"/> at a time; the two directions are independent.
 /// </remarks>
 internal interface IStreamSocket
 {
@@ -23,10 +23,11 @@ internal interface IStreamSocket
     IoResult TryReceive(Span<byte> buffer);
 
     /// <summary>
-    /// Waits until a receive would not block, without holding a buffer. Returns true if that is so now (<paramref name="result"/> may be
-    /// an error, which the socket then will not report again); false if <see cref="IStreamSocketCompletions.OnReadable"/> follows.
+    /// Receives what is there into a buffer that is not empty, waiting for it. Returns true if it is done; false if
+    /// <see cref="IStreamSocketCompletions.OnReceived"/> follows, until when the buffer belongs to the socket, and nothing else may receive.
+    /// Zero bytes are the peer's FIN.
     /// </summary>
-    bool WaitReadable(out IoResult result);
+    bool Receive(Memory<byte> buffer, out IoResult result);
 
     /// <summary>Sends what the kernel takes at once, which may be a part, without waiting.</summary>
     IoResult TrySend(ReadOnlySpan<byte> data);
@@ -50,7 +51,7 @@ internal interface IStreamSocket
 /// <summary>Is told when a pending operation of an <see cref="IStreamSocket"/> has completed: exactly once for each, from any thread.</summary>
 internal interface IStreamSocketCompletions
 {
-    void OnReadable(IoResult result);
+    void OnReceived(IoResult result);
 
     void OnSent(IoResult result);
 }

@@ -7,7 +7,7 @@ namespace Peregrine.Sockets.Connections;
 internal sealed class InputDiscard<TSocket>
     where TSocket : struct, IStreamSocket
 {
-    // Shared by all: nobody reads what is received here.
+    // Shared by all, at once too: nobody reads what is received here.
     private static readonly byte[] Scratch = new byte[16 * 1024];
 
     private readonly TSocket _socket;
@@ -31,33 +31,8 @@ internal sealed class InputDiscard<TSocket>
         // A peer that never stops sending is ended by the total time of the close; the loop gives up its thread in between.
         for (var i = 0; i < 64; i++)
         {
-            var received = _socket.TryReceive(Scratch);
-            if (received.Bytes > 0)
+            if (!_socket.Receive(Scratch, out var received) || !Discarded(received))
             {
-                Volatile.Write(ref _bytes, _bytes + received.Bytes);
-                if (_bytes > _limit)
-                {
-                    _ended.TrySetResult();
-                    return;
-                }
-
-                continue;
-            }
-
-            if (!received.IsWouldBlock)
-            {
-                _ended.TrySetResult();
-                return;
-            }
-
-            if (!_socket.WaitReadable(out var readable))
-            {
-                return;
-            }
-
-            if (readable.IsError)
-            {
-                _ended.TrySetResult();
                 return;
             }
         }
@@ -65,14 +40,24 @@ internal sealed class InputDiscard<TSocket>
         ThreadPool.UnsafeQueueUserWorkItem(static discard => discard.Run(), this, preferLocal: false);
     }
 
-    public void OnReadable(IoResult result)
+    public void OnReceived(IoResult result)
     {
-        if (result.IsError)
+        if (Discarded(result))
         {
-            _ended.TrySetResult();
-            return;
+            Run();
+        }
+    }
+
+    /// <summary>False if that was the end.</summary>
+    private bool Discarded(IoResult received)
+    {
+        Volatile.Write(ref _bytes, _bytes + received.Bytes);
+        if (received.Bytes > 0 && _bytes <= _limit)
+        {
+            return true;
         }
 
-        Run();
+        _ended.TrySetResult();
+        return false;
     }
 }

@@ -18,6 +18,8 @@ internal struct PendingOperation
 
     public readonly bool IsWaiting => _state == State.Waiting;
 
+    public readonly bool IsCancelRequested => _cancelRequested;
+
     public readonly CancellationToken Token => _token;
 
     public void Begin(CancellationToken token)

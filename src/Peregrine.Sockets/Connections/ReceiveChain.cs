@@ -16,8 +16,10 @@ internal struct ReceiveChain
 
     public readonly ReadOnlySequence<byte> Bytes => _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
 
-    /// <summary>Where to receive: the last block, or, if it is nearly full, a new one, which belongs to the chain once bytes are in it.</summary>
-    public BufferSegment Room(StreamSettings settings)
+    /// <summary>
+    /// Where to receive: the last block, or, if it is nearly full, a new one of a size, which belongs to the chain once bytes are in it.
+    /// </summary>
+    public BufferSegment Room(StreamSettings settings, int sizeInBytes)
     {
         if (_tail is { } tail && tail.FreeLength >= settings.MinimumReceiveSizeInBytes)
         {
@@ -26,7 +28,7 @@ internal struct ReceiveChain
 
         var segment = _spare ?? new BufferSegment();
         _spare = null;
-        segment.Rent(settings.Pool, Math.Min(settings.ReceiveBlockSizeInBytes, settings.Pool.MaxBufferSize));
+        segment.Rent(settings.Pool, Math.Min(sizeInBytes, settings.Pool.MaxBufferSize));
         return segment;
     }
 

@@ -30,9 +30,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         try
         {
             var bytes = _state.Socket.Receive(buffer, SocketFlags.None, out var error);
-            return bytes == 0 && error == SocketError.Success && _state.IsReset()
-                ? new IoResult(0, SocketError.ConnectionReset)
-                : _state.Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
+            return _state.Received(bytes, error);
         }
         catch (ObjectDisposedException)
         {
@@ -40,25 +38,29 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         }
     }
 
-    public bool WaitReadable(out IoResult result)
+    public bool Receive(Memory<byte> buffer, out IoResult result)
     {
         var args = _state.ReceiveArgs ??= new ReceiveArgs(_state);
         try
         {
-            // A receive of no bytes: on Linux a MSG_PEEK of one byte, which waits without a buffer.
+            if (!args.MemoryBuffer.Equals(buffer))
+            {
+                args.SetBuffer(buffer);
+            }
+
             if (_state.Socket.ReceiveAsync(args))
             {
                 result = default;
                 return false;
             }
+
+            result = args.Result;
         }
         catch (ObjectDisposedException)
         {
             result = IoResult.Released;
-            return true;
         }
 
-        result = _state.Reported(new IoResult(0, args.SocketError));
         return true;
     }
 
@@ -161,6 +163,11 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             }
         }
 
+        public IoResult Received(int bytes, SocketError error) =>
+            bytes == 0 && error == SocketError.Success && IsReset()
+                ? new IoResult(0, SocketError.ConnectionReset)
+                : Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
+
         /// <summary>Notes what an error says about the peer's FIN.</summary>
         public IoResult Reported(IoResult result)
         {
@@ -182,9 +189,10 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         /// of stream like that of a FIN. What tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where
         /// a connection that has sent no FIN itself comes only by a reset; and that one came after a FIN if its error is EPIPE.
         /// </summary>
-        public bool IsReset()
+        private bool IsReset()
         {
-            if (FinSent || _finReceived || !TcpState.IsClosed(Socket))
+            // Our FIN once more after the state: sent meanwhile and acknowledged, it ends in CLOSE too.
+            if (FinSent || _finReceived || !TcpState.IsClosed(Socket) || FinSent)
             {
                 return false;
             }
@@ -194,20 +202,13 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         }
     }
 
-    internal sealed class ReceiveArgs : SocketAsyncEventArgs, IThreadPoolWorkItem
+    internal sealed class ReceiveArgs(State state) : SocketAsyncEventArgs(true), IThreadPoolWorkItem
     {
-        private readonly State _state;
+        public IoResult Result => state.Received(BytesTransferred, SocketError);
 
-        public ReceiveArgs(State state)
-            : base(true)
-        {
-            _state = state;
-            SetBuffer(null, 0, 0);
-        }
+        protected override void OnCompleted(SocketAsyncEventArgs e) => state.Complete(this);
 
-        protected override void OnCompleted(SocketAsyncEventArgs e) => _state.Complete(this);
-
-        void IThreadPoolWorkItem.Execute() => _state.Completions.OnReadable(_state.Reported(new IoResult(0, SocketError)));
+        void IThreadPoolWorkItem.Execute() => state.Completions.OnReceived(Result);
     }
 
     internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
 
@@ -6,11 +6,12 @@ namespace Peregrine.Sockets.Connections;
 
 /// <summary>
 /// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
-/// so the kernel's window is the backpressure, and a reader that waits holds no block.
+/// so the kernel's window is the backpressure. A reader that waits holds no block: the wait receives into a few bytes of the reader's own,
+/// which are most small messages, and what is more than that is received when it is there.
 /// </summary>
 /// <remarks>
-/// The chain of blocks belongs to the application's flow, or to the completion that works for it while it waits
-/// (<see cref="PendingOperation.BeginAttempt"/>). Only what cancellation and completions share is under <see cref="_lock"/>.
+/// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions
+/// share is under <see cref="_lock"/>.
 /// </remarks>
 internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>
     where TSocket : struct, IStreamSocket
@@ -22,7 +23,8 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     // Under the lock.
     private PendingOperation _pending;
-    private bool _waitArmed;
+    private Wait _wait;
+    private IoResult _arrived;
     private volatile bool _completed;
     private Exception? _aborted;
     private Exception? _failure;
@@ -32,6 +34,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private FlowGuard _guard;
     private ManualResetValueTaskSourceCore<ReadResult> _source;
     private ReceiveChain _received;
+    private ReceiveSize _size;
+    private byte[]? _early;
+    private int _earlyTaken;
     private bool _ended;
     private bool _drained;
     private ResultState _result;
@@ -47,13 +52,16 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     public long BytesReceived => Volatile.Read(ref _bytesReceived);
 
+    // Pinned where the kernel writes to it while the operation is pending.
+    private byte[] Early =>
+        _early ??= GC.AllocateUninitializedArray<byte>(_settings.WaitBufferSizeInBytes, pinned: OperatingSystem.IsWindows());
+
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         Enter();
-        ValueTask<ReadResult> read;
         try
         {
             ThrowIfReadingIsNotAllowed();
@@ -64,16 +72,26 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
             // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
             var yields = _connection.Burst.IsOver;
-            read = TryTakeResult(receive: !_drained && !yields, out var result)
-                ? new ValueTask<ReadResult>(result)
-                : WaitAsync(yields, cancellationToken);
+            ReadResult result;
+            while (!TryTakeResult(receive: !_drained && !yields, out result))
+            {
+                if (!yields && TryArrive())
+                {
+                    continue;
+                }
+
+                if (TryWait(yields, cancellationToken))
+                {
+                    return new ValueTask<ReadResult>(this, _source.Version);
+                }
+            }
+
+            return new ValueTask<ReadResult>(result);
         }
         finally
         {
             Exit();
         }
-
-        return read;
     }
 
     public override bool TryRead(out ReadResult result)
@@ -147,73 +165,44 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
     }
 
-    /// <summary>A wait for data has ended. <paramref name="result"/> matters only if it is an error, which the socket reports once.</summary>
-    public void OnReadable(IoResult result)
+    /// <summary>A wait has ended: with bytes in its buffer, the peer's FIN, or an error, which the socket reports once.</summary>
+    public void OnReceived(IoResult result)
     {
-        InputDiscard<TSocket>? discard;
-        while (true)
+        CancellationTokenRegistration registration = default;
+        InputDiscard<TSocket>? discard = null;
+        bool isAwaited;
+        lock (_lock)
         {
-            lock (_lock)
+            _arrived = result;
+            _wait = Wait.Arrived;
+            isAwaited = _pending.IsWaiting;
+            if (isAwaited)
             {
-                if (result.IsError)
-                {
-                    _failure ??= _connection.ToException(result.Error);
-                }
-
-                if (_pending.IsWaiting)
-                {
-                    _pending.BeginAttempt();
-                }
-                else
-                {
-                    _waitArmed = false;
-                    discard = _discard;
-                    break;
-                }
+                registration = _pending.BeginEnding(byCancel: false);
             }
-
-            var received = ReceiveForWaiter();
-            CancellationTokenRegistration registration;
-            OperationCanceledException? canceled = null;
-            bool waitAgain;
-            discard = null;
-            lock (_lock)
+            else
             {
-                waitAgain = !received && !_completed && _pending.TryWaitAgain();
-                if (waitAgain)
-                {
-                    registration = default;
-                }
-                else
-                {
-                    _waitArmed = false;
-
-                    // Handed over meanwhile, in the belief that a completion will come: this was it.
-                    discard = _discard;
-                    if (!received && !_pending.TakeCancelRequest())
-                    {
-                        canceled = new OperationCanceledException(_pending.Token);
-                    }
-
-                    registration = _pending.BeginEnding(byCancel: !received);
-                }
-            }
-
-            if (!waitAgain)
-            {
-                registration.Unregister();
-                EndRead(isCanceled: !received, canceled);
-                discard?.Run();
-                return;
-            }
-
-            if (!_socket.WaitReadable(out result))
-            {
-                return;
+                discard = _discard;
             }
         }
 
-        discard?.OnReadable(result);
+        if (isAwaited)
+        {
+            registration.Unregister();
+            TakeArrivedForWaiter();
+            EndRead(isCanceled: false, exception: null);
+            return;
+        }
+
+        // The read that armed it was cancelled. The next one takes it; that the connection has ended is told at once.
+        if (discard is not null)
+        {
+            discard.OnReceived(result);
+        }
+        else if (result.Bytes == 0)
+        {
+            NoteEnd(result);
+        }
     }
 
     /// <summary>Ends the pending read, and every later one, with <paramref name="exception"/>.</summary>
@@ -255,7 +244,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         lock (_lock)
         {
             _discard = discard;
-            return _waitArmed;
+            return _wait == Wait.Armed;
         }
     }
 
@@ -315,6 +304,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>The result that can be had without waiting, if there is one.</summary>
     private bool TryTakeResult(bool receive, out ReadResult result)
     {
+        Wait wait;
         lock (_lock)
         {
             if (_aborted is not null)
@@ -327,21 +317,27 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 result = MakeResult(isCanceled: true);
                 return true;
             }
+
+            // Looked at once: a completion turns it from armed to arrived at any time, and then its bytes come first.
+            wait = _wait;
         }
 
         if (!_received.HasUnexamined && !_ended)
         {
             ThrowIfTooMuchIsUnread();
+            if (wait == Wait.Arrived)
+            {
+                TakeArrived();
+            }
+            else if (wait == Wait.Armed || !receive || !TryReceive())
+            {
+                result = default;
+                return false;
+            }
         }
 
-        if (_received.HasUnexamined || _ended || (receive && Receive()))
-        {
-            result = MakeResultOrThrow();
-            return true;
-        }
-
-        result = default;
-        return false;
+        result = MakeResultOrThrow();
+        return true;
     }
 
     private void ThrowIfTooMuchIsUnread()
@@ -353,10 +349,31 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
     }
 
-    private ValueTask<ReadResult> WaitAsync(bool yields, CancellationToken cancellationToken)
+    /// <summary>Receives into the wait's own buffer. True if that brought something already; false if a wait is armed now, or was before.</summary>
+    private bool TryArrive()
     {
+        // Without the lock: a completion changes only what is armed, and this flow alone arms.
+        if (_wait != Wait.None)
+        {
+            return false;
+        }
+
+        _wait = Wait.Armed;
+        if (_socket.Receive(Early, out var result))
+        {
+            _arrived = result;
+            _wait = Wait.Arrived;
+            return true;
+        }
+
+        // A wait that began may have ended by now, on another thread; it counts as one all the same.
         _connection.Burst = default;
-        _source.Reset();
+        return false;
+    }
+
+    /// <summary>Begins to wait for the completion of what is armed, or is armed by the scheduler. False if it has come already.</summary>
+    private bool TryWait(bool yields, CancellationToken cancellationToken)
+    {
         bool arm;
         lock (_lock)
         {
@@ -365,14 +382,15 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 throw _aborted;
             }
 
-            if (_pending.TakeCancelRequest())
+            if (_wait == Wait.Arrived || _pending.IsCancelRequested)
             {
-                return new ValueTask<ReadResult>(MakeResult(isCanceled: true));
+                return false;
             }
 
+            _source.Reset();
             _pending.Begin(cancellationToken);
-            arm = !_waitArmed;
-            _waitArmed = true;
+            arm = _wait == Wait.None;
+            _wait = Wait.Armed;
         }
 
         if (cancellationToken.CanBeCanceled)
@@ -391,24 +409,22 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
         }
 
-        if (arm && yields)
+        if (arm)
         {
-            // The thread is given to others; the wait counts as armed, and ends at once if there is something to receive.
+            // The thread is given to others first. The wait counts as armed, and ends at once if there is something to receive.
+            Debug.Assert(yields);
+            _connection.Burst = default;
             _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).Arm(), this);
         }
-        else if (arm)
-        {
-            Arm();
-        }
 
-        return new ValueTask<ReadResult>(this, _source.Version);
+        return true;
     }
 
     private void Arm()
     {
-        if (_socket.WaitReadable(out var result))
+        if (_socket.Receive(Early, out var result))
         {
-            OnReadable(result);
+            OnReceived(result);
         }
     }
 
@@ -471,31 +487,77 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     }
 
     /// <summary>On a completion's thread, where nobody would catch what the pool throws: the read that waits does.</summary>
-    private bool ReceiveForWaiter()
+    private void TakeArrivedForWaiter()
     {
         try
         {
-            return Receive(forWaiter: true);
+            TakeArrived();
         }
         catch (Exception exception)
         {
             _connection.Abort(new("What was there to receive found no buffer.", exception));
-            return true;
         }
     }
 
-    /// <summary>Receives once. True if the reader has something to tell: bytes, the end, or a failure.</summary>
-    private bool Receive(bool forWaiter = false)
+    /// <summary>Takes what the wait has brought into the chain, and what is behind it. May throw what the pool throws, and loses nothing then.</summary>
+    private void TakeArrived()
     {
-        var segment = _received.Room(_settings);
+        var result = _arrived;
+        if (result.Bytes == 0)
+        {
+            _wait = Wait.None;
+            _ended = NoteEnd(result);
+            return;
+        }
+
+        BufferSegment segment;
+        do
+        {
+            segment = _received.Room(_settings, _size.Of(_settings));
+            var arrived = _early.AsSpan(_earlyTaken, Math.Min(result.Bytes - _earlyTaken, segment.FreeLength));
+            arrived.CopyTo(segment.Free.Span);
+            _received.Received(segment, arrived.Length);
+            _earlyTaken += arrived.Length;
+        }
+        while (_earlyTaken < result.Bytes);
+
+        _earlyTaken = 0;
+        _wait = Wait.None;
+        Count(result.Bytes);
+        _drained = result.Bytes < _early!.Length;
+        if (!_drained && segment.FreeLength > 0)
+        {
+            ReceiveMore(segment);
+        }
+    }
+
+    /// <summary>The wait's buffer was filled, so there is most likely more.</summary>
+    private void ReceiveMore(BufferSegment segment)
+    {
+        var free = segment.Free.Span;
+        var result = _socket.TryReceive(free);
+        _received.Received(segment, result.Bytes);
+        Note(result.Bytes, free.Length);
+        if (result.IsError)
+        {
+            // The socket will not report it again. What has come before it is read first.
+            lock (_lock)
+            {
+                _failure ??= _connection.ToException(result.Error);
+            }
+        }
+    }
+
+    /// <summary>Receives once, without waiting. True if the reader has something to tell: bytes, the end, or a failure.</summary>
+    private bool TryReceive()
+    {
+        var segment = _received.Room(_settings, _size.Of(_settings));
         var free = segment.Free.Span;
         var result = _socket.TryReceive(free);
         _received.Received(segment, result.Bytes);
         if (result.Bytes > 0)
         {
-            _drained = result.Bytes < free.Length;
-            _connection.Burst.Add(result.Bytes);
-            Volatile.Write(ref _bytesReceived, _bytesReceived + result.Bytes);
+            Note(result.Bytes, free.Length);
             return true;
         }
 
@@ -504,15 +566,29 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             return false;
         }
 
+        _ended = NoteEnd(result);
+        return true;
+    }
+
+    private void Note(int bytes, int free)
+    {
+        _drained = bytes < free;
+        _size.Note(_settings, bytes, free);
+        Count(bytes);
+    }
+
+    private void Count(int bytes)
+    {
+        _connection.Burst.Add(bytes);
+        Volatile.Write(ref _bytesReceived, _bytesReceived + bytes);
+    }
+
+    /// <summary>Tells the connection that a receive brought nothing more. True if that is the peer's FIN, false if it is a failure.</summary>
+    private bool NoteEnd(IoResult result)
+    {
         Exception? failure;
         lock (_lock)
         {
-            if (_waitArmed && !forWaiter && _failure is null && !result.IsError)
-            {
-                // An armed wait may have taken the report of a reset, which looks like an end now. Its completion comes, and tells.
-                return false;
-            }
-
             // An abort on another thread makes a receive end in any way, before it says so here.
             _aborted ??= _connection.AbortReason;
             if (result.IsError)
@@ -526,10 +602,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (failure is not null)
         {
             _connection.OnFailed(failure);
-            return true;
+            return false;
         }
 
-        _ended = true;
         _connection.OnPeerClosed();
         return true;
     }
@@ -566,6 +641,17 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     void IValueTaskSource<ReadResult>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
+
+    private enum Wait : byte
+    {
+        None,
+
+        /// <summary>The socket holds the wait's buffer, or will in a moment: nothing else may receive.</summary>
+        Armed,
+
+        /// <summary>The wait's result is there to be taken.</summary>
+        Arrived,
+    }
 
     private enum ResultState : byte
     {

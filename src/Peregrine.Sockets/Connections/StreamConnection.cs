@@ -87,7 +87,7 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
         return new ValueTask(CloseAsync(source));
     }
 
-    public void OnReadable(IoResult result) => _reader.OnReadable(result);
+    public void OnReceived(IoResult result) => _reader.OnReceived(result);
 
     public void OnSent(IoResult result) => _writer.OnSent(result);
 

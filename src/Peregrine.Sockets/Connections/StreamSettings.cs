@@ -17,8 +17,14 @@ internal sealed class StreamSettings
     /// <summary>Where a read or flush goes on that was cancelled or aborted by another thread.</summary>
     public PipeScheduler Scheduler { get; init; } = PipeScheduler.ThreadPool;
 
-    /// <summary>The size asked of the pool for a receive. 16 KiB: with 4 KiB, large messages cost four times the system calls.</summary>
-    public int ReceiveBlockSizeInBytes { get; init; } = 16 * 1024;
+    /// <summary>The size of a receive that follows small ones: see <see cref="ReceiveSize"/>.</summary>
+    public int SmallestReceiveInBytes { get; init; } = 4 * 1024;
+
+    /// <summary>The size of a receive that follows ones that filled their block.</summary>
+    public int LargestReceiveInBytes { get; init; } = 256 * 1024;
+
+    /// <summary>What a wait receives into: each connection that has waited once keeps as much.</summary>
+    public int WaitBufferSizeInBytes { get; init; } = 512;
 
     /// <summary>With less room than this at its end, a block is left and a new one rented.</summary>
     public int MinimumReceiveSizeInBytes { get; init; } = 2 * 1024;

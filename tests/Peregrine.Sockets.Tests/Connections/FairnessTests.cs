@@ -12,12 +12,14 @@ namespace Peregrine.Sockets.Tests.Connections;
 /// <summary>No connection keeps a thread, or the memory, to itself.</summary>
 public sealed class FairnessTests
 {
-    [Fact]
-    public async Task A_reader_that_always_finds_something_gives_its_thread_to_others()
+    [Theory]
+    [InlineData(int.MaxValue)]
+    [InlineData(10)]
+    public async Task A_reader_that_always_finds_something_gives_its_thread_to_others(int messageSize)
     {
         var scheduler = new CountingScheduler();
         using var endless = new LeakCheckingMemoryPool();
-        await using var connection = Connect(new EndlessSocket(), endless, scheduler);
+        await using var connection = Connect(new EndlessSocket(messageSize), endless, scheduler);
         for (var i = 0; i < 1_000; i++)
         {
             var read = await connection.Input.ReadAsync().Bounded();
@@ -35,7 +37,7 @@ public sealed class FairnessTests
     {
         var scheduler = new CountingScheduler();
         using var endless = new LeakCheckingMemoryPool();
-        await using var connection = Connect(new EndlessSocket(), endless, scheduler);
+        await using var connection = Connect(new EndlessSocket(int.MaxValue), endless, scheduler);
         var message = new byte[size];
         for (var i = 0; i < 10 * flushesOfABurst; i++)
         {
@@ -52,7 +54,7 @@ public sealed class FairnessTests
     {
         var scheduler = new CountingScheduler();
         using var pool = new LeakCheckingMemoryPool();
-        await using var connection = Connect(new EndlessSocket(new StrongBox<bool>()), pool, scheduler);
+        await using var connection = Connect(new EndlessSocket(10, new StrongBox<IStreamSocketCompletions>()), pool, scheduler);
         for (var i = 0; i < 300; i++)
         {
             var read = await connection.Input.ReadAsync().Bounded();
@@ -68,7 +70,7 @@ public sealed class FairnessTests
     public async Task What_is_examined_and_not_consumed_is_bounded()
     {
         using var pool = new LeakCheckingMemoryPool();
-        await using var connection = Connect(new EndlessSocket(), pool, new CountingScheduler());
+        await using var connection = Connect(new EndlessSocket(int.MaxValue), pool, new CountingScheduler());
         var failure = await Assert.ThrowsAsync<InvalidDataException>(async () =>
         {
             while (true)
@@ -91,7 +93,8 @@ public sealed class FairnessTests
                 Heartbeat = new Heartbeat(TimeProvider.System),
                 Logger = NullLogger.Instance,
                 Scheduler = scheduler,
-                ReceiveBlockSizeInBytes = 4096,
+                SmallestReceiveInBytes = 4096,
+                LargestReceiveInBytes = 4096,
                 MaxUnreadBytes = 50_000,
             },
             lingerInBackground: false);
@@ -109,35 +112,33 @@ public sealed class FairnessTests
         }
     }
 
-    /// <summary>Takes all that is sent, and always has bytes to receive; given a box, a message after each wait.</summary>
-    private readonly struct EndlessSocket(StrongBox<bool>? ready = null) : IStreamSocket
+    /// <summary>Takes all that is sent, and always has a message to receive; given a box, one that comes after each wait.</summary>
+    private readonly struct EndlessSocket(int messageSize, StrongBox<IStreamSocketCompletions>? waits = null) : IStreamSocket
     {
         public void SetCompletions(IStreamSocketCompletions completions)
         {
+            if (waits is not null)
+            {
+                waits.Value = completions;
+            }
         }
 
-        public IoResult TryReceive(Span<byte> buffer)
+        public IoResult TryReceive(Span<byte> buffer) => waits is null ? Message(buffer.Length) : IoResult.WouldBlock;
+
+        public bool Receive(Memory<byte> buffer, out IoResult result)
         {
-            if (ready is null)
+            result = Message(buffer.Length);
+            if (waits is null)
             {
-                return new IoResult(buffer.Length, System.Net.Sockets.SocketError.Success);
+                return true;
             }
 
-            var isReady = ready.Value;
-            ready.Value = false;
-            return isReady ? new IoResult(10, System.Net.Sockets.SocketError.Success) : IoResult.WouldBlock;
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static arrival => arrival.Completions.OnReceived(arrival.Message), (Completions: waits.Value!, Message: result), preferLocal: false);
+            return false;
         }
 
-        public bool WaitReadable(out IoResult result)
-        {
-            if (ready is not null)
-            {
-                ready.Value = true;
-            }
-
-            result = default;
-            return true;
-        }
+        private IoResult Message(int room) => new(Math.Min(messageSize, room), System.Net.Sockets.SocketError.Success);
 
         public IoResult TrySend(ReadOnlySpan<byte> data) => new(data.Length, System.Net.Sockets.SocketError.Success);
 

@@ -61,7 +61,9 @@ internal static class SocketPair
                     Pool = pool,
                     Heartbeat = new Heartbeat(TimeProvider.System),
                     Logger = NullLogger.Instance,
-                    ReceiveBlockSizeInBytes = blockSizeInBytes,
+                    SmallestReceiveInBytes = blockSizeInBytes,
+            LargestReceiveInBytes = blockSizeInBytes,
+            WaitBufferSizeInBytes = Math.Clamp(blockSizeInBytes, 1, 512),
                     MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
                     SendBlockSizeInBytes = blockSizeInBytes,
                     Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
@@ -81,7 +83,7 @@ internal static class SocketPair
         return new ConnectionPair(server!, client, blockSizeInBytes, pool)
         {
             Cleanup = listener.DisposeAsync,
-            SettleTime = TimeSpan.FromMilliseconds(100),
+            SettleTime = TimeSpan.FromMilliseconds(200),
             HasReset = endPoint is IPEndPoint,
         };
     }

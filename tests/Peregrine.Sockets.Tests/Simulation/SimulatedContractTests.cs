@@ -31,7 +31,7 @@ internal static class SteppedPair
         return new ValueTask<ConnectionPair>(new ConnectionPair(server, client, blockSizeInBytes, pool)
         {
             // A flush that only gives its thread to others is pending for a moment.
-            SettleTime = TimeSpan.FromMilliseconds(50),
+            IsQuiet = () => network.IsIdle,
             Cleanup = () =>
             {
                 stepping.Dispose();

@@ -15,6 +15,19 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
     private readonly Random _random = new(seed);
     private readonly List<Action> _pending = [];
     private int _decisions;
+    private bool _stepping;
+
+    /// <summary>Nothing is pending, and no step is under way.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _pending.Count == 0 && !_stepping;
+            }
+        }
+    }
 
     public override void Schedule(Action<object?> action, object? state) => Post(() => action(state));
 
@@ -54,9 +67,15 @@ internal sealed class SimulatedNetwork(int seed) : PipeScheduler
             var index = _random.Next(_pending.Count);
             action = _pending[index];
             _pending.RemoveAt(index);
+            _stepping = true;
         }
 
         action();
+        lock (_lock)
+        {
+            _stepping = false;
+        }
+
         return true;
     }
 

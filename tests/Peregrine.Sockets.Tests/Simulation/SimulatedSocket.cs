@@ -10,7 +10,7 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
 
     public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);
 
-    public bool WaitReadable(out IoResult result) => socket.WaitReadable(out result);
+    public bool Receive(Memory<byte> buffer, out IoResult result) => socket.Receive(buffer, out result);
 
     public IoResult TrySend(ReadOnlySpan<byte> data) => socket.TrySend(data);
 
@@ -39,8 +39,8 @@ internal sealed class SimulatedSocket
     private bool _released;
     private bool _reset;
     private bool _resetReported;
-    private bool _waiting;
-    private bool _waitPosted;
+    private Memory<byte>? _receiving;
+    private bool _receivePosted;
     private ReadOnlyMemory<byte>? _sending;
     private bool _sendPosted;
 
@@ -73,55 +73,29 @@ internal sealed class SimulatedSocket
     {
         lock (_lock)
         {
-            if (_released)
-            {
-                return IoResult.Released;
-            }
-
-            if (_received.Count > 0)
-            {
-                if (OneIn(16))
-                {
-                    return IoResult.WouldBlock;
-                }
-
-                var count = Part(Math.Min(buffer.Length, _received.Count));
-                for (var i = 0; i < count; i++)
-                {
-                    buffer[i] = _received.Dequeue();
-                }
-
-                PostSendLocked(_peer);
-                return new IoResult(count, SocketError.Success);
-            }
-
-            if (!_finReceived && TakeResetLocked(out var error))
-            {
-                return error;
-            }
-
-            return _finReceived || _reset ? new IoResult(0, SocketError.Success) : IoResult.WouldBlock;
+            Assert.True(_receiving is null, "A receive was tried while another was pending: their bytes may change places.");
+            return OneIn(16) && !_released ? IoResult.WouldBlock : ReceiveLocked(buffer);
         }
     }
 
-    public bool WaitReadable(out IoResult result)
+    public bool Receive(Memory<byte> buffer, out IoResult result)
     {
         lock (_lock)
         {
-            Assert.False(_waiting, "A second wait was armed while one was pending.");
-            if (IsReadableLocked() && OneIn(2))
+            Assert.True(_receiving is null, "A second receive was started while one was pending.");
+            Assert.False(buffer.IsEmpty);
+            if (OneIn(2))
             {
-                result = ReadableLocked();
-                return true;
+                result = ReceiveLocked(buffer.Span);
+                if (!result.IsWouldBlock)
+                {
+                    return true;
+                }
             }
 
-            _waiting = true;
+            _receiving = buffer;
             result = default;
-            if (IsReadableLocked() || OneIn(16))
-            {
-                PostReadableLocked(this);
-            }
-
+            PostReceiveLocked(this);
             return false;
         }
     }
@@ -165,7 +139,7 @@ internal sealed class SimulatedSocket
                 Assert.True(_sending is null, "FIN was sent before the data in front of it.");
                 _finSent = true;
                 _peer._finReceived = true;
-                PostReadableLocked(_peer);
+                PostReceiveLocked(_peer);
             }
         }
     }
@@ -197,13 +171,13 @@ internal sealed class SimulatedSocket
     {
         _released = true;
         _received.Clear();
-        PostReadableLocked(this);
+        PostReceiveLocked(this);
         PostSendLocked(this);
         if (reset && !_peer._released)
         {
             // What was on its way is lost; what the peer's kernel has received may still be read.
             _peer._reset = true;
-            PostReadableLocked(_peer);
+            PostReceiveLocked(_peer);
         }
 
         PostSendLocked(_peer);
@@ -230,7 +204,7 @@ internal sealed class SimulatedSocket
         {
             // The peer's kernel answers with a reset.
             _reset = true;
-            PostReadableLocked(this);
+            PostReceiveLocked(this);
             return new IoResult(data.Length, SocketError.Success);
         }
 
@@ -246,7 +220,7 @@ internal sealed class SimulatedSocket
             _peer._received.Enqueue(value);
         }
 
-        PostReadableLocked(_peer);
+        PostReceiveLocked(_peer);
         return new IoResult(count, SocketError.Success);
     }
 
@@ -263,33 +237,58 @@ internal sealed class SimulatedSocket
         return true;
     }
 
-    private bool IsReadableLocked() => _released || _received.Count > 0 || _finReceived || _reset;
-
-    private IoResult ReadableLocked() =>
-        _released ? IoResult.Released
-        : _received.Count == 0 && !_finReceived && TakeResetLocked(out var error) ? error
-        : new IoResult(0, SocketError.Success);
-
-    private static void PostReadableLocked(SimulatedSocket socket)
+    private IoResult ReceiveLocked(Span<byte> buffer)
     {
-        if (socket._waiting && !socket._waitPosted)
+        if (_released)
         {
-            socket._waitPosted = true;
-            socket._network.Post(socket.CompleteWait);
+            return IoResult.Released;
+        }
+
+        if (_received.Count > 0)
+        {
+            var count = Part(Math.Min(buffer.Length, _received.Count));
+            for (var i = 0; i < count; i++)
+            {
+                buffer[i] = _received.Dequeue();
+            }
+
+            PostSendLocked(_peer);
+            return new IoResult(count, SocketError.Success);
+        }
+
+        if (!_finReceived && TakeResetLocked(out var error))
+        {
+            return error;
+        }
+
+        return _finReceived || _reset ? new IoResult(0, SocketError.Success) : IoResult.WouldBlock;
+    }
+
+    private static void PostReceiveLocked(SimulatedSocket socket)
+    {
+        if (socket._receiving is not null && !socket._receivePosted)
+        {
+            socket._receivePosted = true;
+            socket._network.Post(socket.CompleteReceive);
         }
     }
 
-    private void CompleteWait()
+    private void CompleteReceive()
     {
         IoResult result;
         lock (_lock)
         {
-            _waiting = false;
-            _waitPosted = false;
-            result = ReadableLocked();
+            _receivePosted = false;
+            result = ReceiveLocked(_receiving!.Value.Span);
+            if (result.IsWouldBlock)
+            {
+                return; // The peer posts it again when it has sent.
+            }
+
+            _receiving = null;
         }
 
-        Completions.OnReadable(result);
+        Completions.OnReceived(result);
     }
 
     private static void PostSendLocked(SimulatedSocket socket)
