@@ -17,6 +17,8 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
 
     public int Length => End - Start;
 
+    public int BlockLength => _block.Length;
+
     public Memory<byte> Free => _block[End..];
 
     public int FreeLength => _block.Length - End;

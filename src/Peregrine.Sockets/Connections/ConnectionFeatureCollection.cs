@@ -16,6 +16,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         typeof(IConnectionIdFeature), typeof(IConnectionTransportFeature), typeof(IConnectionItemsFeature),
         typeof(IConnectionEndPointFeature), typeof(IConnectionLifetimeFeature), typeof(IMemoryPoolFeature),
         typeof(IConnectionSocketFeature), typeof(IConnectionCloseFeature), typeof(IConnectionByteCountFeature),
+        typeof(IConnectionSendFileFeature),
     ];
 
     private readonly StreamConnectionContext _connection;
@@ -79,7 +80,9 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     private bool IsBuiltIn(Type key) =>
-        Array.IndexOf(BuiltIn, key) >= 0 && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null);
+        Array.IndexOf(BuiltIn, key) >= 0
+        && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
+        && (key != typeof(IConnectionSendFileFeature) || !_connection.IsTransportReplaced);
 
     private int IndexOf(Type key) => _set?.FindIndex(entry => entry.Key == key) ?? -1;
 }

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Peregrine.Sockets.Connections;
 
 /// <summary>
@@ -32,11 +34,20 @@ internal interface IStreamSocket
     /// <summary>Sends what the kernel takes at once, which may be a part, without waiting.</summary>
     IoResult TrySend(ReadOnlySpan<byte> data);
 
+    /// <summary>The same for a chain of blocks, as many of them with one system call as is possible.</summary>
+    IoResult TrySend(BufferSegment first);
+
     /// <summary>
     /// Sends at least a part of <paramref name="data"/>, waiting for room. Returns true if it is done; false if
     /// <see cref="IStreamSocketCompletions.OnSent"/> follows, until when the memory belongs to the socket.
     /// </summary>
     bool Send(ReadOnlyMemory<byte> data, out IoResult result);
+
+    /// <summary>
+    /// Sends a part of a file, waiting for room: at least a byte, unless the file ends before. As with <see cref="Send"/>,
+    /// <see cref="IStreamSocketCompletions.OnSent"/> follows if it returns false, and it counts as one.
+    /// </summary>
+    bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result);
 
     /// <summary>Sends the FIN after everything sent so far.</summary>
     void ShutdownSend();

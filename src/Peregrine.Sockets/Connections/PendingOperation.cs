@@ -61,6 +61,13 @@ internal struct PendingOperation
         return true;
     }
 
+    /// <summary>The attempt brought all that was waited for: the caller ends the wait, cancelled meanwhile or not.</summary>
+    public void EndAttempt()
+    {
+        Debug.Assert(_state == State.Attempting);
+        _state = State.Waiting;
+    }
+
     /// <summary>The wait's end is decided. The caller unregisters what is returned after it has left the lock.</summary>
     public CancellationTokenRegistration BeginEnding(bool byCancel)
     {

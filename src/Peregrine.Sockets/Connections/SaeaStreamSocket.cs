@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.ObjectPool;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Sockets.Linux;
 using Peregrine.Sockets.Scheduling;
 
@@ -10,6 +12,12 @@ namespace Peregrine.Sockets.Connections;
 /// <summary>The operating system's socket behind the seam: non-blocking calls first, <see cref="SocketAsyncEventArgs"/> to wait.</summary>
 internal readonly struct SaeaStreamSocket : IStreamSocket
 {
+    // More than that costs the runtime an array for each call.
+    private const int MostGathered = 8;
+
+    [ThreadStatic]
+    private static List<ArraySegment<byte>>? t_gather;
+
     private readonly State _state;
 
     /// <param name="socket">Connected; belongs to the connection from here on.</param>
@@ -78,27 +86,40 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         }
     }
 
+    public IoResult TrySend(BufferSegment first)
+    {
+        if (first.NextSegment is null || !TryGather(first, t_gather ??= new(MostGathered)))
+        {
+            return TrySend(first.Unsent.Span);
+        }
+
+        try
+        {
+            var bytes = _state.Socket.Send(t_gather, SocketFlags.None, out var error);
+            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : _state.Reported(new IoResult(0, error));
+        }
+        catch (ObjectDisposedException)
+        {
+            return IoResult.Released;
+        }
+        finally
+        {
+            t_gather.Clear();
+        }
+    }
+
     public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
     {
         var args = _state.SendArgsPool.Get();
         args.Begin(_state, data);
-        try
-        {
-            if (_state.Socket.SendAsync(args))
-            {
-                result = default;
-                return false;
-            }
+        return Start(args, out result);
+    }
 
-            result = args.Result;
-        }
-        catch (ObjectDisposedException)
-        {
-            result = IoResult.Released;
-        }
-
-        args.End();
-        return true;
+    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result)
+    {
+        var args = _state.SendArgsPool.Get();
+        args.Begin(_state, file, offset, count);
+        return Start(args, out result);
     }
 
     public void ShutdownSend()
@@ -129,6 +150,53 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     }
 
     public void Dispose() => _state.Socket.Dispose();
+
+    private static bool Start(SendArgs args, out IoResult result)
+    {
+        try
+        {
+            if (args.Start())
+            {
+                result = default;
+                return false;
+            }
+
+            result = args.Result;
+        }
+        catch (ObjectDisposedException)
+        {
+            result = IoResult.Released;
+        }
+
+        args.End();
+        return true;
+    }
+
+    private static bool TryGather(BufferSegment first, List<ArraySegment<byte>> gathered)
+    {
+        for (var segment = first; segment is not null && gathered.Count < MostGathered; segment = segment.NextSegment)
+        {
+            if (segment.Length == 0)
+            {
+                continue;
+            }
+
+            if (!MemoryMarshal.TryGetArray(segment.Unsent, out var array))
+            {
+                break; // A pool of memory that is no array.
+            }
+
+            gathered.Add(array);
+        }
+
+        if (gathered.Count > 1)
+        {
+            return true;
+        }
+
+        gathered.Clear();
+        return false;
+    }
 
     internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint)
     {
@@ -221,8 +289,19 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         {
             Debug.Assert(_state is null);
             _state = state;
-            SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data));
+            SetBuffer(MemoryMarshal.AsMemory(data));
         }
+
+        public void Begin(State state, SafeFileHandle file, long offset, int count)
+        {
+            Debug.Assert(_state is null);
+            _state = state;
+
+            // The stream is a wrapper that the element wants; it is not disposed, and the handle stays the caller's. On Linux: sendfile(2).
+            SendPacketsElements = [new SendPacketsElement(new FileStream(file, FileAccess.Read, bufferSize: 0, file.IsAsync), offset, count)];
+        }
+
+        public bool Start() => SendPacketsElements is null ? _state!.Socket.SendAsync(this) : _state!.Socket.SendPacketsAsync(this);
 
         /// <summary>Gives the args back; the buffer is the caller's again.</summary>
         public State End()
@@ -230,6 +309,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             var state = _state!;
             _state = null;
             SetBuffer(null, 0, 0);
+            SendPacketsElements = null;
             state.SendArgsPool.Return(this);
             return state;
         }

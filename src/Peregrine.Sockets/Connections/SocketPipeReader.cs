@@ -13,7 +13,7 @@ namespace Peregrine.Sockets.Connections;
 /// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions
 /// share is under <see cref="_lock"/>.
 /// </remarks>
-internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>
+internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     private readonly Lock _lock = new();
@@ -414,13 +414,14 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             // The thread is given to others first. The wait counts as armed, and ends at once if there is something to receive.
             Debug.Assert(yields);
             _connection.Burst = default;
-            _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).Arm(), this);
+            _settings.Schedule(this);
         }
 
         return true;
     }
 
-    private void Arm()
+    /// <summary>The end of a yield.</summary>
+    void IThreadPoolWorkItem.Execute()
     {
         if (_socket.Receive(Early, out var result))
         {

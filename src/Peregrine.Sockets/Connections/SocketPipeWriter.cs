@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
+using Microsoft.Win32.SafeHandles;
+using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -9,28 +11,14 @@ namespace Peregrine.Sockets.Connections;
 /// peer's window is the backpressure.
 /// </summary>
 /// <remarks>
-/// Two chains: <c>_written</c> is the application's, and belongs to its flow; <c>_queue…</c> holds what was flushed and
-/// not yet sent, and its head belongs to the send loop, which goes on even if the flush that waits for it is cancelled.
+/// What is written belongs to the application's flow until it is flushed; from then on it is the <see cref="SendLoop{TSocket}"/>'s.
 /// </remarks>
-internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>
+internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
-    private const int MostBytesOfASend = 64 * 1024;
-
-    private readonly Lock _lock = new();
-    private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
     private readonly StreamSettings _settings;
-
-    // Under the lock.
-    private PendingOperation _pending;
-    private BufferSegment? _queue;
-    private BufferSegment? _queueTail;
-    private bool _sending;
-    private bool _closed;
-    private bool _finWhenDrained;
-    private bool _finished;
-    private TaskCompletionSource? _drained;
+    private readonly SendLoop<TSocket> _loop;
 
     // The flow's own, behind the guard.
     private FlowGuard _guard;
@@ -38,18 +26,18 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private ManualResetValueTaskSourceCore<FlushResult> _source;
     private WriteChain _written;
     private volatile bool _completed;
+    private short _yielding;
     private bool _endIsCanceled;
     private Exception? _endException;
-    private long _bytesSent;
 
     public SocketPipeWriter(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
     {
-        _socket = socket;
         _connection = connection;
         _settings = settings;
+        _loop = new SendLoop<TSocket>(socket, connection, this, settings);
     }
 
-    public long BytesSent => Interlocked.Read(ref _bytesSent);
+    public long BytesSent => _loop.BytesSent;
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -99,10 +87,15 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
         try
         {
-            if (_written.Length == 0 && !Volatile.Read(ref _sending))
+            if (_written.Length == 0 && !_loop.IsSending)
             {
                 // Nothing is in front of it: what the kernel takes at once is not copied.
-                source = source[TrySend(source.Span)..];
+                source = source[_loop.TrySend(source.Span)..];
+            }
+
+            if (source.Length > _settings.MostCopiedInBytes)
+            {
+                return WaitAsync(source, cancellationToken);
             }
 
             _written.Copy(_settings, source.Span);
@@ -114,21 +107,46 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
     }
 
+    /// <summary>See <see cref="IConnectionSendFileFeature.SendFileAsync"/>.</summary>
+    public async ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Math.Max(0, RandomAccess.GetLength(file) - offset));
+        ThrowIfCompleted();
+        cancellationToken.ThrowIfCancellationRequested();
+        var send = new FileSend(file, offset, count);
+        if (!TryBeginFile(send))
+        {
+            return new FlushResult(isCanceled: false, isCompleted: true);
+        }
+
+        using (cancellationToken.UnsafeRegister(
+            static connection => ((StreamConnection<TSocket>)connection!).Abort(new("The sending of a file was cancelled.")), _connection))
+        {
+            var result = await send.Ended.ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            return result;
+        }
+    }
+
     public override void CancelPendingFlush()
     {
         CancellationTokenRegistration registration;
-        lock (_lock)
+        lock (_loop.Gate)
         {
-            if (!_pending.RequestCancel())
+            if (!_loop.Pending.RequestCancel())
             {
                 return;
             }
 
-            registration = _pending.BeginEnding(byCancel: true);
+            registration = _loop.Pending.BeginEnding(byCancel: true);
         }
 
         registration.Unregister();
-        EndOnScheduler(isCanceled: true, exception: null);
+        _loop.KeepLent();
+        EndFlushOnScheduler(isCanceled: true, exception: null);
     }
 
     /// <remarks>
@@ -151,46 +169,53 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     }
 
     /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Complete"/>.</summary>
-    public Task WhenDrainedAsync()
-    {
-        lock (_lock)
-        {
-            if (_finished)
-            {
-                return Task.CompletedTask;
-            }
-
-            _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _drained.Task;
-        }
-    }
+    public Task WhenDrainedAsync() => _loop.WhenDrainedAsync();
 
     /// <summary>A send that was pending has ended.</summary>
-    public void OnSent(IoResult result)
-    {
-        if (AdvanceQueue(result))
-        {
-            SendQueue();
-        }
-    }
+    public void OnSent(IoResult result) => _loop.OnSent(result);
 
     /// <summary>Nothing more will be sent: ends the pending flush with a completed result.</summary>
     public void Abort()
     {
-        CancellationTokenRegistration registration;
-        lock (_lock)
+        if (_loop.Close(out var registration))
         {
-            _closed = true;
-            if (!_pending.IsWaiting)
-            {
-                return;
-            }
+            registration.Unregister();
+            EndFlushOnScheduler(isCanceled: false, exception: null);
+        }
+    }
 
-            registration = _pending.BeginEnding(byCancel: false);
+    /// <summary>Ends the flush that waits. The caller has moved it out of waiting.</summary>
+    public void EndFlush(bool isCanceled, Exception? exception)
+    {
+        lock (_loop.Gate)
+        {
+            _loop.Pending.End();
         }
 
-        registration.Unregister();
-        EndOnScheduler(isCanceled: false, exception: null);
+        if (exception is null)
+        {
+            _source.SetResult(new FlushResult(isCanceled, _loop.IsClosed));
+        }
+        else
+        {
+            _source.SetException(exception);
+        }
+    }
+
+    /// <summary>The same, for who must not find itself running the application's code: a cancel, an abort, the send loop.</summary>
+    public void EndFlushOnScheduler(bool isCanceled, Exception? exception)
+    {
+        _endIsCanceled = isCanceled;
+        _endException = exception;
+        _settings.Scheduler.Schedule(
+            static state =>
+            {
+                var writer = (SocketPipeWriter<TSocket>)state!;
+                var exception = writer._endException;
+                writer._endException = null;
+                writer.EndFlush(writer._endIsCanceled, exception);
+            },
+            this);
     }
 
     /// <summary>False if the writer was completed meanwhile, by another thread.</summary>
@@ -206,173 +231,32 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
     private ValueTask<FlushResult> FlushInside(CancellationToken cancellationToken)
     {
-        // Only this flow starts the send loop: if it does not run now, it will not.
-        if (Volatile.Read(ref _sending) || !TrySendAll())
+        if (_loop.IsSending || !_loop.TrySend(ref _written))
         {
-            return QueueAndWaitAsync(cancellationToken);
+            return WaitAsync(lent: default, cancellationToken);
         }
 
         return _connection.Burst.IsOver ? YieldAsync() : new ValueTask<FlushResult>(TakeResult());
     }
 
-    /// <summary>Everything is sent; the thread is given to others before the application learns it.</summary>
-    private ValueTask<FlushResult> YieldAsync()
+    private ValueTask<FlushResult> WaitAsync(ReadOnlyMemory<byte> lent, CancellationToken cancellationToken)
     {
-        _connection.Burst = default;
-        lock (_lock)
+        // Only this flow begins one, so it stays so; and the source is ready before the loop can end the flush.
+        _loop.ThrowIfBusy();
+        _source.Reset();
+        bool waits, start, canceled;
+        while (!_loop.TryBeginFlush(ref _written, lent, cancellationToken, out waits, out start, out canceled))
         {
-            if (!_pending.IsNone)
-            {
-                throw FlushInProgress();
-            }
-
-            var canceled = _pending.TakeCancelRequest();
-            if (canceled || _closed)
-            {
-                return new ValueTask<FlushResult>(new FlushResult(canceled, _closed));
-            }
-
-            _source.Reset();
-            _pending.Begin(CancellationToken.None);
-        }
-
-        _settings.Scheduler.Schedule(
-            static state =>
-            {
-                var (writer, version) = ((SocketPipeWriter<TSocket>, short))state!;
-                writer.EndYield(version);
-            },
-            (this, _source.Version));
-        return new ValueTask<FlushResult>(this, _source.Version);
-    }
-
-    private void EndYield(short version)
-    {
-        lock (_lock)
-        {
-            // It may have been cancelled or aborted meanwhile, and another flush be waiting.
-            if (!_pending.IsWaiting || _source.Version != version)
-            {
-                return;
-            }
-
-            _pending.BeginEnding(byCancel: false);
-        }
-
-        EndFlush(isCanceled: false, exception: null);
-    }
-
-    private void CompleteInside()
-    {
-        var queue = _completionException is null && (Volatile.Read(ref _sending) || !TrySendAll());
-        bool start;
-        TaskCompletionSource? drained = null;
-        lock (_lock)
-        {
-            start = queue && QueueLocked();
-            _finWhenDrained = true;
-            if (!_sending)
-            {
-                _socket.ShutdownSend();
-                _finished = true;
-                drained = _drained;
-            }
-        }
-
-        _written.Return();
-        StartSending(start);
-        drained?.TrySetResult();
-    }
-
-    private BufferSegment Room(int sizeHint)
-    {
-        ThrowIfCompleted();
-        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        return _written.Room(_settings, sizeHint);
-    }
-
-    /// <summary>Sends on the caller's thread what the kernel takes at once. True if nothing is left.</summary>
-    private bool TrySendAll()
-    {
-        while (_written.Next() is { } head)
-        {
-            head.Consume(TrySend(head.Unsent.Span));
-            if (head.Length > 0)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    /// <summary>Returns how many bytes are done with: those that were sent, or all, if none can be sent any more.</summary>
-    private int TrySend(ReadOnlySpan<byte> data)
-    {
-        var sent = 0;
-        while (sent < data.Length)
-        {
-            if (Volatile.Read(ref _closed))
-            {
-                return data.Length;
-            }
-
-            var result = _socket.TrySend(data[sent..]);
-            if (result.IsError)
-            {
-                Fail(result);
-                return data.Length;
-            }
-
-            if (result.IsWouldBlock)
-            {
-                return sent;
-            }
-
-            Interlocked.Add(ref _bytesSent, result.Bytes);
-            _connection.Burst.Add(result.Bytes);
-            sent += result.Bytes;
-        }
-
-        return sent;
-    }
-
-    private FlushResult TakeResult()
-    {
-        lock (_lock)
-        {
-            return new FlushResult(_pending.TakeCancelRequest(), _closed);
-        }
-    }
-
-    private ValueTask<FlushResult> QueueAndWaitAsync(CancellationToken cancellationToken)
-    {
-        bool start, wait, canceled, closed;
-        lock (_lock)
-        {
-            if (!_pending.IsNone)
-            {
-                throw FlushInProgress();
-            }
-
-            start = QueueLocked();
-            canceled = _pending.TakeCancelRequest();
-            closed = _closed;
-            wait = _sending && !canceled;
-            if (wait)
-            {
-                _source.Reset();
-                _pending.Begin(cancellationToken);
-            }
+            _written.Copy(_settings, lent.Span);
+            lent = default;
         }
 
         _connection.Burst = default;
-        _written.Return();
-        if (!wait)
+        if (!waits)
         {
             // Sent meanwhile, failed meanwhile, or cancelled ahead: the send loop goes on without a waiter.
-            StartSending(start);
-            return new ValueTask<FlushResult>(new FlushResult(canceled, closed));
+            _loop.Start(start);
+            return new ValueTask<FlushResult>(new FlushResult(canceled, _loop.IsClosed));
         }
 
         if (cancellationToken.CanBeCanceled)
@@ -380,9 +264,9 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             var registration = cancellationToken.UnsafeRegister(
                 static (state, token) => ((SocketPipeWriter<TSocket>)state!).OnTokenCanceled(token), this);
             bool kept;
-            lock (_lock)
+            lock (_loop.Gate)
             {
-                kept = _pending.TryKeep(registration);
+                kept = _loop.Pending.TryKeep(registration);
             }
 
             if (!kept)
@@ -391,196 +275,107 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             }
         }
 
-        StartSending(start);
+        _loop.Start(start);
         return new ValueTask<FlushResult>(this, _source.Version);
     }
 
-    /// <summary>Moves what was written to the send queue. True if the caller must start the send loop.</summary>
-    private bool QueueLocked()
+    /// <summary>Everything is sent; the thread is given to others before the application learns it.</summary>
+    private ValueTask<FlushResult> YieldAsync()
     {
-        if (_closed || !_written.HasBlocks)
+        _connection.Burst = default;
+        lock (_loop.Gate)
         {
-            return false;
+            if (!_loop.Pending.IsNone)
+            {
+                throw FlushInProgress();
+            }
+
+            var canceled = _loop.Pending.TakeCancelRequest();
+            if (canceled || _loop.IsClosed)
+            {
+                return new ValueTask<FlushResult>(new FlushResult(canceled, _loop.IsClosed));
+            }
+
+            _source.Reset();
+            _yielding = _source.Version;
+            _loop.Pending.Begin(CancellationToken.None);
         }
 
-        var (first, last) = _written.Take();
-        if (_queueTail is null)
-        {
-            _queue = first;
-        }
-        else
-        {
-            _queueTail.Append(first);
-        }
-
-        _queueTail = last;
-        var start = !_sending;
-        _sending = true;
-        return start;
+        _settings.Schedule(this);
+        return new ValueTask<FlushResult>(this, _source.Version);
     }
 
-    private void StartSending(bool start)
+    /// <summary>The end of a yield.</summary>
+    void IThreadPoolWorkItem.Execute()
     {
-        if (start)
+        lock (_loop.Gate)
         {
-            SendQueue();
-        }
-    }
-
-    private void SendQueue()
-    {
-        // The head stays in the queue while it is sent; only this loop removes it. A part of a large block at a time: a send that waits ends
-        // when all of its bytes are sent, and a slow peer's progress must be seen.
-        while (_socket.Send(_queue!.UnsentUpTo(MostBytesOfASend), out var result))
-        {
-            if (!AdvanceQueue(result))
+            // It may have been cancelled or aborted meanwhile, and another flush be waiting.
+            if (!_loop.Pending.IsWaiting || _source.Version != _yielding)
             {
                 return;
             }
+
+            _loop.Pending.BeginEnding(byCancel: false);
+        }
+
+        EndFlush(isCanceled: false, exception: null);
+    }
+
+    private bool TryBeginFile(FileSend send)
+    {
+        if (!TryEnter())
+        {
+            throw WritingIsOver();
+        }
+
+        try
+        {
+            if (!_loop.IsSending)
+            {
+                _loop.TrySend(ref _written);
+            }
+
+            return _loop.TryBeginFile(ref _written, send);
+        }
+        finally
+        {
+            Exit();
         }
     }
 
-    /// <summary>Takes what was sent off the queue. False if the loop is over.</summary>
-    private bool AdvanceQueue(IoResult result)
+    private void CompleteInside() => _loop.Finish(ref _written, discard: _completionException is not null);
+
+    private BufferSegment Room(int sizeHint)
     {
-        if (result.IsError)
-        {
-            Fail(result);
-            return false;
-        }
-
-        var head = _queue!;
-        Interlocked.Add(ref _bytesSent, result.Bytes);
-        head.Consume(result.Bytes);
-        while (head.Length == 0)
-        {
-            CancellationTokenRegistration registration = default;
-            TaskCompletionSource? drained = null;
-            var flushed = false;
-            BufferSegment? next;
-            lock (_lock)
-            {
-                next = head.NextSegment;
-                _queue = next;
-                if (next is null)
-                {
-                    _queueTail = null;
-                    flushed = _pending.IsWaiting;
-                    registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
-                    Volatile.Write(ref _sending, false);
-                    if (_finWhenDrained)
-                    {
-                        // Under the lock: who sees that all is finished may release the socket, and the FIN must be before that.
-                        _socket.ShutdownSend();
-                        _finished = true;
-                        drained = _drained;
-                    }
-                }
-            }
-
-            head.Return();
-            if (next is null)
-            {
-                EndSending(registration, flushed, drained);
-                return false;
-            }
-
-            head = next;
-        }
-
-        return true;
+        ThrowIfCompleted();
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        return _written.Room(_settings, sizeHint);
     }
 
-    /// <summary>The connection can send no more. What is queued or written goes back to the pool.</summary>
-    private void Fail(IoResult result)
+    private FlushResult TakeResult()
     {
-        // Before anything of this can be seen: a reader that meets the failure's traces must know of it.
-        _connection.OnSendFailed(result.Error);
-        CancellationTokenRegistration registration;
-        TaskCompletionSource? drained = null;
-        BufferSegment? queue;
-        bool flushed;
-        lock (_lock)
+        lock (_loop.Gate)
         {
-            _closed = true;
-            queue = _queue;
-            _queue = null;
-            _queueTail = null;
-            flushed = _pending.IsWaiting;
-            registration = flushed ? _pending.BeginEnding(byCancel: false) : default;
-            Volatile.Write(ref _sending, false);
-            if (_finWhenDrained)
-            {
-                _finished = true;
-                drained = _drained;
-            }
-        }
-
-        BufferSegment.ReturnAll(queue);
-        EndSending(registration, flushed, drained);
-    }
-
-    private void EndSending(CancellationTokenRegistration registration, bool flushed, TaskCompletionSource? drained)
-    {
-        registration.Unregister();
-
-        // First, because the flush goes on in the application's code, which may take its time.
-        drained?.TrySetResult();
-        if (flushed)
-        {
-            EndFlush(isCanceled: false, exception: null);
+            return new FlushResult(_loop.Pending.TakeCancelRequest(), _loop.IsClosed);
         }
     }
 
     private void OnTokenCanceled(CancellationToken token)
     {
-        lock (_lock)
+        lock (_loop.Gate)
         {
             // A registration that could not be withdrawn in time must not cancel a later flush that has another token.
-            if (!_pending.IsWaiting || _pending.Token != token)
+            if (!_loop.Pending.IsWaiting || _loop.Pending.Token != token)
             {
                 return;
             }
 
-            _pending.BeginEnding(byCancel: true);
+            _loop.Pending.BeginEnding(byCancel: true);
         }
 
-        EndOnScheduler(isCanceled: true, new OperationCanceledException(token));
-    }
-
-    /// <summary>Who cancels or aborts must not find itself running the application's code.</summary>
-    private void EndOnScheduler(bool isCanceled, Exception? exception)
-    {
-        _endIsCanceled = isCanceled;
-        _endException = exception;
-        _settings.Scheduler.Schedule(
-            static state =>
-            {
-                var writer = (SocketPipeWriter<TSocket>)state!;
-                var exception = writer._endException;
-                writer._endException = null;
-                writer.EndFlush(writer._endIsCanceled, exception);
-            },
-            this);
-    }
-
-    private void EndFlush(bool isCanceled, Exception? exception)
-    {
-        bool closed;
-        lock (_lock)
-        {
-            _pending.End();
-            closed = _closed;
-        }
-
-        if (exception is null)
-        {
-            _source.SetResult(new FlushResult(isCanceled, closed));
-        }
-        else
-        {
-            _source.SetException(exception);
-        }
+        _loop.KeepLent();
+        EndFlushOnScheduler(isCanceled: true, new OperationCanceledException(token));
     }
 
     private static InvalidOperationException WritingIsOver() => new("Writing is not allowed after the writer was completed.");

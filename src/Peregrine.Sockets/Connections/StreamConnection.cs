@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
@@ -74,6 +75,9 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
         _writer.Abort();
         FireConnectionClosed();
     }
+
+    public override ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken) =>
+        _writer.SendFileAsync(file, offset, count, cancellationToken);
 
     /// <summary>Closes gracefully: everything written arrives, unless the connection failed or was aborted.</summary>
     public override ValueTask DisposeAsync()

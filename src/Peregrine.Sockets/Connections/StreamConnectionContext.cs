@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
@@ -14,7 +15,7 @@ namespace Peregrine.Sockets.Connections;
 /// <summary>The face of a connection: identity, features, close reason and the closed token. Everything but the bytes.</summary>
 internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
     IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
-    IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature
+    IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature
 {
     private readonly ILogger _logger;
     private LazySignal _closed = new();
@@ -58,6 +59,9 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         set => _transport = value;
     }
 
+    /// <summary>Middleware has put itself between the application and the socket, and must see every byte.</summary>
+    public bool IsTransportReplaced => _transport is not null;
+
     public override EndPoint? LocalEndPoint { get; set; }
 
     public override EndPoint? RemoteEndPoint { get; set; }
@@ -75,6 +79,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         get => _closed.Token;
         set => _closed.Token = value;
     }
+
+    public abstract ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken);
 
     public bool TrySetReason(ConnectionCloseReason reason)
     {

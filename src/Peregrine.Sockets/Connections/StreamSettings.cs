@@ -32,7 +32,32 @@ internal sealed class StreamSettings
     /// <summary>See <see cref="SocketTransportOptions.MaxUnreadBytes"/>.</summary>
     public long MaxUnreadBytes { get; init; } = SocketTransportOptions.DefaultMaxUnreadBytes;
 
-    public int SendBlockSizeInBytes { get; init; } = 16 * 1024;
+    /// <summary>The size of the first block that an application writes to; each that follows it is four times the last.</summary>
+    public int SmallestSendBlockInBytes { get; init; } = 4 * 1024;
+
+    public int LargestSendBlockInBytes { get; init; } = 64 * 1024;
+
+    /// <summary>
+    /// A <c>WriteAsync</c> of more than this is sent from the caller's memory also while it waits for room; less is copied, and then the
+    /// send loop needs nothing of the flush.
+    /// </summary>
+    public int MostCopiedInBytes { get; init; } = 16 * 1024;
+
+    /// <summary>How much of such memory is copied for the socket to wait for room with.</summary>
+    public int WaitPieceInBytes { get; init; } = 1024;
 
     public CloseTimeouts Close { get; init; } = new();
+
+    /// <summary>Gives the thread to others before a connection goes on. On the thread pool that allocates nothing.</summary>
+    public void Schedule(IThreadPoolWorkItem item)
+    {
+        if (Scheduler == PipeScheduler.ThreadPool)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);
+        }
+        else
+        {
+            Scheduler.Schedule(static state => ((IThreadPoolWorkItem)state!).Execute(), item);
+        }
+    }
 }

@@ -22,7 +22,7 @@ internal struct WriteChain
 
         var segment = _spare ?? new BufferSegment();
         _spare = null;
-        segment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(settings.SendBlockSizeInBytes, settings.Pool.MaxBufferSize)));
+        segment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(settings), settings.Pool.MaxBufferSize)));
         if (tail is { Length: 0 } && _head == tail)
         {
             // Nothing was written to it: the larger block takes its place.
@@ -80,6 +80,17 @@ internal struct WriteChain
         return _head;
     }
 
+    /// <summary>Takes sent bytes off the front.</summary>
+    public readonly void Consume(int bytes)
+    {
+        for (var segment = _head; bytes > 0; segment = segment.NextSegment)
+        {
+            var count = Math.Min(segment!.Length, bytes);
+            segment.Consume(count);
+            bytes -= count;
+        }
+    }
+
     /// <summary>Empties the chain without giving its blocks back: they are the caller's.</summary>
     public (BufferSegment First, BufferSegment Last) Take()
     {
@@ -99,4 +110,8 @@ internal struct WriteChain
         Length = 0;
         BufferSegment.ReturnAll(head);
     }
+
+    // Much is written in few blocks, little in a small one.
+    private readonly int NextSize(StreamSettings settings) =>
+        _tail is null ? settings.SmallestSendBlockInBytes : Math.Clamp(_tail.BlockLength * 4, settings.SmallestSendBlockInBytes, settings.LargestSendBlockInBytes);
 }

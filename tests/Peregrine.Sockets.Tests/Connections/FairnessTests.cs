@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Sockets.Connections;
 using Peregrine.Sockets.Tests.Simulation;
 using Peregrine.Sockets.Time;
@@ -141,6 +142,10 @@ public sealed class FairnessTests
         private IoResult Message(int room) => new(Math.Min(messageSize, room), System.Net.Sockets.SocketError.Success);
 
         public IoResult TrySend(ReadOnlySpan<byte> data) => new(data.Length, System.Net.Sockets.SocketError.Success);
+
+        public IoResult TrySend(BufferSegment first) => TrySend(first.Unsent.Span);
+
+        public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result) => Send(new byte[count], out result);
 
         public bool Send(ReadOnlyMemory<byte> data, out IoResult result)
         {

@@ -20,7 +20,10 @@ internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Ser
             LargestReceiveInBytes = blockSizeInBytes,
             WaitBufferSizeInBytes = 1 + network.Next(network.Next(2) == 0 ? 8 : 300),
             MinimumReceiveSizeInBytes = Math.Max(1, blockSizeInBytes / 4),
-            SendBlockSizeInBytes = blockSizeInBytes,
+            SmallestSendBlockInBytes = blockSizeInBytes,
+            LargestSendBlockInBytes = blockSizeInBytes,
+            MostCopiedInBytes = 4 * blockSizeInBytes,
+            WaitPieceInBytes = Math.Max(1, blockSizeInBytes / 4),
             Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
         };
         var (server, client) = SimulatedSocket.CreatePair(network, capacity);

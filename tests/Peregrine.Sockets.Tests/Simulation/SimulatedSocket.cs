@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Sockets.Connections;
 
 namespace Peregrine.Sockets.Tests.Simulation;
@@ -15,6 +16,10 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
     public IoResult TrySend(ReadOnlySpan<byte> data) => socket.TrySend(data);
 
     public bool Send(ReadOnlyMemory<byte> data, out IoResult result) => socket.Send(data, out result);
+
+    public IoResult TrySend(BufferSegment first) => socket.TrySend(first);
+
+    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result) => socket.SendFile(file, offset, count, out result);
 
     public void ShutdownSend() => socket.ShutdownSend();
 
@@ -107,6 +112,24 @@ internal sealed class SimulatedSocket
             Assert.Null(_sending);
             return OneIn(8) && !_released ? IoResult.WouldBlock : SendLocked(data);
         }
+    }
+
+    /// <summary>A part of the chain, which may end in any of its blocks.</summary>
+    public IoResult TrySend(BufferSegment first)
+    {
+        var data = new List<byte>();
+        for (var segment = first; segment is not null; segment = segment.NextSegment)
+        {
+            data.AddRange(segment.Unsent.Span);
+        }
+
+        return TrySend(data.ToArray());
+    }
+
+    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result)
+    {
+        var part = new byte[count];
+        return Send(part.AsMemory(0, RandomAccess.Read(file, part, offset)), out result);
     }
 
     public bool Send(ReadOnlyMemory<byte> data, out IoResult result)

@@ -1,0 +1,588 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// Sends what a writer hands over, in order: at once what the kernel takes, the rest when it has room, and the FIN after the last byte. Goes
+/// on even if the flush that waits for it is cancelled.
+/// </summary>
+/// <remarks>
+/// Three things can be left to send, in this order: the queue of flushed blocks, whose head belongs to the loop; the memory that the
+/// <c>WriteAsync</c> which waits has lent, which belongs to whoever moved <see cref="Pending"/> out of waiting, and what was written behind
+/// it; a part of a file.
+/// </remarks>
+internal sealed class SendLoop<TSocket>
+    where TSocket : struct, IStreamSocket
+{
+    /// <summary>
+    /// A send that waits ends when all of its bytes are sent, and a slow peer's progress must be seen: a part of a large block at a time.
+    /// </summary>
+    private const int MostBytesOfASend = 64 * 1024;
+    private const int MostBytesOfAFileSend = 1 << 20;
+
+    private readonly TSocket _socket;
+    private readonly StreamConnection<TSocket> _connection;
+    private readonly SocketPipeWriter<TSocket> _writer;
+    private readonly StreamSettings _settings;
+
+    // Under the gate.
+    private PendingOperation _pending;
+    private SendQueue _queue;
+    private ReadOnlyMemory<byte> _lent;
+    private SendQueue _behindLent;
+    private FileSend? _file;
+    private bool _sending;
+    private bool _parked;
+    private bool _closed;
+    private bool _finWhenDrained;
+    private bool _finished;
+    private TaskCompletionSource? _drained;
+
+    private bool _fileInFlight;
+    private long _bytesSent;
+
+    public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer, StreamSettings settings)
+    {
+        _socket = socket;
+        _connection = connection;
+        _writer = writer;
+        _settings = settings;
+    }
+
+    public Lock Gate { get; } = new();
+
+    /// <summary>The flush that waits; under the <see cref="Gate"/>.</summary>
+    public ref PendingOperation Pending => ref _pending;
+
+    public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    /// <summary>Something is in front of what would be sent now. Only the writer's flow starts the loop: if it does not run, it will not.</summary>
+    public bool IsSending => Volatile.Read(ref _sending);
+
+    /// <summary>Nothing can be sent any more.</summary>
+    public bool IsClosed => Volatile.Read(ref _closed);
+
+    /// <summary>
+    /// Sends on the caller's thread what the kernel takes at once. Returns how many bytes are done with: those that were sent, or all, if
+    /// none can be sent any more.
+    /// </summary>
+    public int TrySend(ReadOnlySpan<byte> data)
+    {
+        var sent = 0;
+        while (sent < data.Length)
+        {
+            if (IsClosed)
+            {
+                return data.Length;
+            }
+
+            var result = _socket.TrySend(data[sent..]);
+            if (result.IsError)
+            {
+                Fail(result);
+                return data.Length;
+            }
+
+            if (result.IsWouldBlock)
+            {
+                return sent;
+            }
+
+            Count(result.Bytes);
+            sent += result.Bytes;
+        }
+
+        return sent;
+    }
+
+    /// <summary>The same for a chain, many blocks with one system call. True if nothing is left of it.</summary>
+    public bool TrySend(ref WriteChain chain)
+    {
+        while (chain.Next() is { } head)
+        {
+            var result = IsClosed ? IoResult.Released : _socket.TrySend(head);
+            if (result.IsWouldBlock)
+            {
+                return false;
+            }
+
+            if (result.IsError)
+            {
+                if (!IsClosed)
+                {
+                    Fail(result);
+                }
+
+                chain.Return();
+                return true;
+            }
+
+            Count(result.Bytes);
+            chain.Consume(result.Bytes);
+        }
+
+        return true;
+    }
+
+    /// <exception cref="InvalidOperationException">A flush that begins now would find another, or a file, in front of it.</exception>
+    public void ThrowIfBusy()
+    {
+        lock (Gate)
+        {
+            ThrowIfBusyLocked();
+        }
+    }
+
+    /// <summary>Takes over what is written, and the memory that follows it, and begins the flush that waits for both.</summary>
+    /// <param name="written">Empty afterwards.</param>
+    /// <param name="lent">Read until the flush ends.</param>
+    /// <param name="cancellationToken">Of the flush.</param>
+    /// <param name="waits">Whether there is something to wait for. The caller gives the loop its turn by <see cref="Start"/> either way.</param>
+    /// <param name="start">For <see cref="Start"/>.</param>
+    /// <param name="canceled">The flush was cancelled ahead.</param>
+    /// <returns>False, with nothing done, if the flush was cancelled ahead and memory is lent: it must be written instead.</returns>
+    public bool TryBeginFlush(
+        ref WriteChain written, ReadOnlyMemory<byte> lent, CancellationToken cancellationToken, out bool waits, out bool start, out bool canceled)
+    {
+        waits = start = canceled = false;
+        lock (Gate)
+        {
+            ThrowIfBusyLocked();
+            if (!lent.IsEmpty && _pending.IsCancelRequested)
+            {
+                return false;
+            }
+
+            start = QueueLocked(ref written);
+            canceled = _pending.TakeCancelRequest();
+            if (!lent.IsEmpty && !_closed)
+            {
+                start |= !_sending;
+                _sending = true;
+                _lent = lent;
+            }
+
+            waits = _sending && !_closed && !canceled;
+            if (waits)
+            {
+                _pending.Begin(cancellationToken);
+            }
+        }
+
+        written.Return();
+        return true;
+    }
+
+    /// <summary>Sends a part of a file after what is written. False if nothing can be sent any more.</summary>
+    public bool TryBeginFile(ref WriteChain written, FileSend file)
+    {
+        bool start, closed;
+        lock (Gate)
+        {
+            ThrowIfBusyLocked();
+            closed = _closed;
+            start = QueueLocked(ref written);
+            if (!closed)
+            {
+                start |= !_sending;
+                _sending = true;
+                _file = file;
+            }
+        }
+
+        written.Return();
+        Start(start);
+        return !closed;
+    }
+
+    public void Start(bool start)
+    {
+        if (start && Next())
+        {
+            Run();
+        }
+    }
+
+    /// <summary>Sends what is written, and then the FIN.</summary>
+    public void Finish(ref WriteChain written, bool discard)
+    {
+        var queue = !discard && (IsSending || !TrySend(ref written));
+        var start = false;
+        bool isFileLeft;
+        TaskCompletionSource? drained = null;
+        lock (Gate)
+        {
+            isFileLeft = _file is not null;
+            if (_lent.IsEmpty)
+            {
+                start = queue && !isFileLeft && QueueLocked(ref written);
+            }
+            else if (queue && written.HasBlocks)
+            {
+                _behindLent.Append(written.Take());
+            }
+
+            _finWhenDrained = true;
+            if (!_sending)
+            {
+                _socket.ShutdownSend();
+                _finished = true;
+                drained = _drained;
+            }
+        }
+
+        written.Return();
+        if (isFileLeft)
+        {
+            _connection.Abort(new("The writer was completed while a file was being sent."));
+        }
+
+        Start(start);
+        drained?.TrySetResult();
+    }
+
+    /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Finish"/>.</summary>
+    public Task WhenDrainedAsync()
+    {
+        lock (Gate)
+        {
+            if (_finished)
+            {
+                return Task.CompletedTask;
+            }
+
+            _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _drained.Task;
+        }
+    }
+
+    /// <summary>A send that was pending has ended.</summary>
+    public void OnSent(IoResult result)
+    {
+        if (Sent(result))
+        {
+            Run();
+        }
+    }
+
+    /// <summary>Nothing more will be sent. True if a flush was waiting: the caller ends it.</summary>
+    public bool Close(out CancellationTokenRegistration registration)
+    {
+        registration = default;
+        lock (Gate)
+        {
+            _closed = true;
+            if (!_pending.IsWaiting)
+            {
+                return false;
+            }
+
+            registration = _pending.BeginEnding(byCancel: false);
+            _lent = default;
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// The flush that has lent its memory is being cancelled, by the caller: what is left of it is copied, and sent all the same.
+    /// </summary>
+    public void KeepLent()
+    {
+        var kept = default(WriteChain);
+        ReadOnlyMemory<byte> lent;
+        lock (Gate)
+        {
+            lent = _lent;
+        }
+
+        if (lent.IsEmpty)
+        {
+            return;
+        }
+
+        TryCopy(ref kept, lent.Span);
+        bool start;
+        lock (Gate)
+        {
+            _ = QueueLocked(ref kept);
+            _lent = default;
+            start = _parked;
+            _parked = false;
+        }
+
+        kept.Return();
+        Start(start);
+    }
+
+    /// <summary>Moves a chain to the queue. True if the caller must start the loop.</summary>
+    private bool QueueLocked(ref WriteChain chain)
+    {
+        if (_closed || !chain.HasBlocks)
+        {
+            return false;
+        }
+
+        _queue.Append(chain.Take());
+        var start = !_sending;
+        _sending = true;
+        return start;
+    }
+
+    private void Run()
+    {
+        do
+        {
+            // The head stays in the queue while it is sent; only the loop removes it.
+            bool done;
+            IoResult result;
+            if (_fileInFlight)
+            {
+                done = _socket.SendFile(_file!.File, _file.Offset, (int)Math.Min(_file.Remaining, MostBytesOfAFileSend), out result);
+            }
+            else
+            {
+                done = _socket.Send(_queue.Head!.UnsentUpTo(MostBytesOfASend), out result);
+            }
+
+            if (!done || !Sent(result))
+            {
+                return;
+            }
+        }
+        while (true);
+    }
+
+    /// <summary>Takes note of what was sent. True if there is more to send now.</summary>
+    private bool Sent(IoResult result)
+    {
+        if (result.IsError)
+        {
+            Fail(result);
+            return false;
+        }
+
+        Interlocked.Add(ref _bytesSent, result.Bytes);
+        if (!_fileInFlight)
+        {
+            _queue.Head!.Consume(result.Bytes);
+        }
+        else if (!_file!.TryAdvance(result.Bytes))
+        {
+            // The peer was promised more than there is.
+            _connection.Abort(new("A file that was being sent has become shorter."));
+            Fail(IoResult.Released);
+            return false;
+        }
+
+        return Next();
+    }
+
+    /// <summary>Finds what is next. True if <see cref="Run"/> sends it; false if the loop is over, or somebody else goes on with it.</summary>
+    private bool Next()
+    {
+        while (true)
+        {
+            BufferSegment? sent = null;
+            var lent = default(ReadOnlyMemory<byte>);
+            var end = default(End);
+            var isOver = false;
+            lock (Gate)
+            {
+                _fileInFlight = false;
+                if (_queue.Head is { } head)
+                {
+                    if (head.Length > 0)
+                    {
+                        return true;
+                    }
+
+                    sent = _queue.Dequeue();
+                }
+                else if (!_lent.IsEmpty)
+                {
+                    if (!_pending.IsWaiting)
+                    {
+                        _parked = true; // The flush is being cancelled: who does that goes on.
+                        return false;
+                    }
+
+                    _pending.BeginAttempt();
+                    lent = _lent;
+                }
+                else if (_behindLent.Head is not null)
+                {
+                    _queue = _behindLent;
+                    _behindLent = default;
+                }
+                else if (_file is { Remaining: > 0 })
+                {
+                    _fileInFlight = true;
+                    return true;
+                }
+                else
+                {
+                    isOver = true;
+                    end = EndLocked();
+                    if (_finWhenDrained)
+                    {
+                        // Under the lock: who sees that all is finished may release the socket, and the FIN must be before that.
+                        _socket.ShutdownSend();
+                    }
+                }
+            }
+
+            sent?.Return();
+            if (!lent.IsEmpty)
+            {
+                SendLent(lent);
+            }
+
+            if (isOver)
+            {
+                Ended(end);
+                return false;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Sends what the kernel takes of the memory that the waiting flush has lent. A little of the rest is copied, to wait for room with; all
+    /// of it, if the flush is cancelled.
+    /// </summary>
+    private void SendLent(ReadOnlyMemory<byte> lent)
+    {
+        lent = lent[TrySend(lent.Span)..];
+        var copies = Math.Min(lent.Length, _settings.WaitPieceInBytes);
+        while (true)
+        {
+            var copied = default(WriteChain);
+            if (copies > 0 && !TryCopy(ref copied, lent.Span[..copies]))
+            {
+                copies = lent.Length; // The connection is aborted.
+            }
+
+            lent = lent[copies..];
+            var registration = default(CancellationTokenRegistration);
+            var isCanceled = false;
+            OperationCanceledException? canceled = null;
+            lock (Gate)
+            {
+                _ = QueueLocked(ref copied);
+                _lent = lent;
+                if (lent.IsEmpty && _queue.Head is null)
+                {
+                    _pending.EndAttempt();
+                }
+                else if (!_pending.TryWaitAgain())
+                {
+                    copies = lent.Length;
+                    if (copies == 0)
+                    {
+                        isCanceled = true;
+                        canceled = _pending.TakeCancelRequest() ? null : new OperationCanceledException(_pending.Token);
+                        registration = _pending.BeginEnding(byCancel: true);
+                    }
+                }
+                else
+                {
+                    copies = 0;
+                }
+            }
+
+            copied.Return();
+            if (isCanceled)
+            {
+                registration.Unregister();
+                _writer.EndFlushOnScheduler(isCanceled: true, canceled);
+            }
+
+            if (copies == 0)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>On a completion's or a canceller's thread, where nobody would catch what the pool throws.</summary>
+    private bool TryCopy(ref WriteChain chain, ReadOnlySpan<byte> source)
+    {
+        try
+        {
+            chain.Copy(_settings, source);
+            return true;
+        }
+        catch (Exception exception)
+        {
+            chain.Return();
+            _connection.Abort(new("What was left to send found no buffer.", exception));
+            return false;
+        }
+    }
+
+    /// <summary>The connection can send no more. What is queued or written goes back to the pool.</summary>
+    private void Fail(IoResult result)
+    {
+        // Before anything of this can be seen: a reader that meets the failure's traces must know of it.
+        _connection.OnSendFailed(result.Error);
+        BufferSegment? queue, behindLent;
+        End end;
+        lock (Gate)
+        {
+            _closed = true;
+            queue = _queue.Clear();
+            behindLent = _behindLent.Clear();
+            if (_pending.IsWaiting)
+            {
+                _lent = default;
+            }
+
+            end = EndLocked();
+        }
+
+        BufferSegment.ReturnAll(queue);
+        BufferSegment.ReturnAll(behindLent);
+        Ended(end);
+    }
+
+    private End EndLocked()
+    {
+        var flushed = _pending.IsWaiting;
+        var end = new End(
+            flushed, flushed ? _pending.BeginEnding(byCancel: false) : default, _finWhenDrained ? _drained : null, _file, _closed);
+        _file = null;
+        _finished |= _finWhenDrained;
+        Volatile.Write(ref _sending, false);
+        return end;
+    }
+
+    private void Ended(End end)
+    {
+        end.Registration.Unregister();
+
+        // First, because the flush goes on in the application's code, which may take its time.
+        end.Drained?.TrySetResult();
+        end.File?.End(end.IsClosed);
+        if (end.IsFlushed)
+        {
+            _writer.EndFlush(isCanceled: false, exception: null);
+        }
+    }
+
+    private void Count(int bytes)
+    {
+        Interlocked.Add(ref _bytesSent, bytes);
+        _connection.Burst.Add(bytes);
+    }
+
+    private void ThrowIfBusyLocked()
+    {
+        if (!_pending.IsNone || _file is not null)
+        {
+            throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+        }
+    }
+
+    /// <summary>What is to be told when the loop has ended, outside of the lock.</summary>
+    private readonly record struct End(
+        bool IsFlushed, CancellationTokenRegistration Registration, TaskCompletionSource? Drained, FileSend? File, bool IsClosed);
+}
