@@ -6,7 +6,7 @@ namespace Peregrine.Sockets.Connections;
 /// <summary>The part of a file that is being sent.</summary>
 internal sealed class FileSend(SafeFileHandle file, long offset, long count)
 {
-    private readonly TaskCompletionSource<FlushResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FlushResult> _ended = new();
 
     public SafeFileHandle File => file;
 
@@ -25,5 +25,6 @@ internal sealed class FileSend(SafeFileHandle file, long offset, long count)
         return bytes > 0;
     }
 
+    /// <summary>Goes on in the application's code: the send loop calls it by the scheduler.</summary>
     public void End(bool isClosed) => _ended.TrySetResult(new FlushResult(isCanceled: false, isCompleted: isClosed));
 }

@@ -561,7 +561,11 @@ internal sealed class SendLoop<TSocket>
 
         // First, because the flush goes on in the application's code, which may take its time.
         end.Drained?.TrySetResult();
-        end.File?.End(end.IsClosed);
+        if (end.File is { } file)
+        {
+            _settings.Scheduler.Schedule(_ => file.End(end.IsClosed), null);
+        }
+
         if (end.IsFlushed)
         {
             _writer.EndFlush(isCanceled: false, exception: null);

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Win32.SafeHandles;
+using Peregrine.Sockets.Connections;
 
 namespace Peregrine.Sockets.Tests.Simulation;
 
@@ -8,6 +10,8 @@ namespace Peregrine.Sockets.Tests.Simulation;
 public sealed class SeededScheduleTests
 {
     private const int Schedules = 10_000;
+
+    private static readonly SafeFileHandle s_file = CreateFile();
 
     [Fact]
     public void Every_byte_arrives_in_order_and_every_block_comes_back() => ForEachSeed(0, TransferBothWaysAsync);
@@ -61,8 +65,8 @@ public sealed class SeededScheduleTests
         var toClient = random.Next(0, 3_000);
         var programs = new[]
         {
-            WriteAsync(network, pair.Client.Output, toServer, random), ReadAsync(network, pair.Server.Input, toServer, random),
-            WriteAsync(network, pair.Server.Output, toClient, random), ReadAsync(network, pair.Client.Input, toClient, random),
+            WriteAsync(network, pair.Client, toServer, random), ReadAsync(network, pair.Server.Input, toServer, random),
+            WriteAsync(network, pair.Server, toClient, random), ReadAsync(network, pair.Client.Input, toClient, random),
         };
         await Task.WhenAll(programs);
         await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
@@ -72,9 +76,9 @@ public sealed class SeededScheduleTests
     {
         var programs = new[]
         {
-            UntilTheEndAsync(WriteAsync(network, pair.Client.Output, 3_000, random)),
+            UntilTheEndAsync(WriteAsync(network, pair.Client, 3_000, random)),
             UntilTheEndAsync(ReadAsync(network, pair.Server.Input, 3_000, random)),
-            UntilTheEndAsync(WriteAsync(network, pair.Server.Output, 3_000, random)),
+            UntilTheEndAsync(WriteAsync(network, pair.Server, 3_000, random)),
             UntilTheEndAsync(ReadAsync(network, pair.Client.Input, 3_000, random)),
         };
         var abort = random.Next(3) switch { 0 => new[] { pair.Server }, 1 => [pair.Client], _ => [pair.Server, pair.Client] };
@@ -103,8 +107,9 @@ public sealed class SeededScheduleTests
         }
     }
 
-    private static async Task WriteAsync(SimulatedNetwork network, PipeWriter writer, int total, Random random)
+    private static async Task WriteAsync(SimulatedNetwork network, StreamConnection<SimulatedStreamSocket> connection, int total, Random random)
     {
+        var writer = connection.Output;
         var position = 0;
         while (position < total)
         {
@@ -112,13 +117,27 @@ public sealed class SeededScheduleTests
             var result = default(FlushResult);
             try
             {
-                switch (random.Next(5))
+                switch (random.Next(8))
                 {
                     case 0:
+                    case 5:
+                    case 6:
                         var chunk = new byte[count];
                         Fill(chunk, position);
                         position += count;
-                        result = await writer.WriteAsync(chunk);
+                        try
+                        {
+                            result = await WriteAsync(network, writer, chunk, random);
+                        }
+                        finally
+                        {
+                            Array.Clear(chunk); // It is the caller's again, however the call ended.
+                        }
+
+                        break;
+                    case 7:
+                        position += count;
+                        result = await connection.SendFileAsync(s_file, position - count, count, CancellationToken.None);
                         break;
                     case 1:
                         position += WriteToMemory(writer, position, count, random);
@@ -153,6 +172,32 @@ public sealed class SeededScheduleTests
         }
 
         writer.Complete();
+    }
+
+    private static ValueTask<FlushResult> WriteAsync(SimulatedNetwork network, PipeWriter writer, byte[] chunk, Random random)
+    {
+        var source = new CancellationTokenSource(); // Not disposed: its turn to cancel may come late.
+        var write = writer.WriteAsync(chunk, source.Token);
+        switch (random.Next(3))
+        {
+            case 0:
+                network.Post(writer.CancelPendingFlush);
+                break;
+            case 1:
+                network.Post(source.Cancel);
+                break;
+        }
+
+        return write;
+    }
+
+    private static SafeFileHandle CreateFile()
+    {
+        var content = new byte[3_000];
+        Fill(content, 0);
+        var path = Path.GetTempFileName();
+        File.WriteAllBytes(path, content);
+        return File.OpenHandle(path, options: FileOptions.DeleteOnClose);
     }
 
     private static int WriteToMemory(PipeWriter writer, int position, int count, Random random)
