@@ -23,11 +23,7 @@ internal static class DotNettyContestant
             .ChildOption(ChannelOption.AutoRead, true)
             .ChildOption(ChannelOption.Allocator, PooledByteBufferAllocator.Default)
             .ChildHandler(new ActionChannelInitializer<ISocketChannel>(channel =>
-            {
-                // A sink answers the FIN, so a FIN must not close its connection.
-                channel.Configuration.SetOption(ChannelOption.AllowHalfClosure, service == Service.Sink);
-                channel.Pipeline.AddLast(service == Service.Echo ? new DotNettyEchoHandler() : new DotNettySinkHandler());
-            }));
+                channel.Pipeline.AddLast(service == Service.Echo ? new DotNettyEchoHandler() : new DotNettySinkHandler())));
         var listener = await bootstrap.BindAsync(IPAddress.Loopback, 0);
         return new RunningServer(((IPEndPoint)listener.LocalAddress).Port, async () =>
         {

@@ -1,6 +1,5 @@
 using DotNetty.Buffers;
 using DotNetty.Transport.Channels;
-using DotNetty.Transport.Channels.Sockets;
 
 namespace Peregrine.LoadTest.Contestants;
 
@@ -15,28 +14,12 @@ internal sealed class DotNettyEchoHandler : ChannelHandlerAdapter
 
 internal sealed class DotNettySinkHandler : ChannelHandlerAdapter
 {
-    private long _received;
-
     public override void ChannelRead(IChannelHandlerContext context, object message)
     {
         var buffer = (IByteBuffer)message;
-        _received += buffer.ReadableBytes;
+        SinkCount.Add(buffer.ReadableBytes);
         buffer.Release();
     }
 
-    public override void UserEventTriggered(IChannelHandlerContext context, object signal)
-    {
-        if (signal is ChannelInputShutdownEvent)
-        {
-            _ = AnswerAsync(context);
-        }
-    }
-
     public override void ExceptionCaught(IChannelHandlerContext context, Exception exception) => context.CloseAsync();
-
-    private async Task AnswerAsync(IChannelHandlerContext context)
-    {
-        await context.WriteAndFlushAsync(context.Allocator.Buffer(sizeof(long)).WriteLongLE(_received));
-        await context.CloseAsync();
-    }
 }

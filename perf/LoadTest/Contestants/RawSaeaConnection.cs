@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net.Sockets;
 
 namespace Peregrine.LoadTest.Contestants;
@@ -15,8 +14,7 @@ internal sealed class RawSaeaConnection : SocketAsyncEventArgs
     private readonly byte[] _buffer;
     private int _received;
     private int _sent;
-    private long _counted;
-    private State _state;
+    private bool _isSending;
 
     public RawSaeaConnection(Socket socket, Service service)
         : base(true)
@@ -38,37 +36,28 @@ internal sealed class RawSaeaConnection : SocketAsyncEventArgs
     // Loops as long as operations complete at once, so that synchronous completions do not pile up on the stack.
     protected override void OnCompleted(SocketAsyncEventArgs e)
     {
-        while (SocketError == SocketError.Success)
+        while (SocketError == SocketError.Success && (_isSending || BytesTransferred > 0))
         {
-            var pending = _state switch
-            {
-                State.Receiving => OnReceived(),
-                State.Sending => OnSent(),
-                _ => OnAnswered(),
-            };
-            if (pending)
+            var isPending = _isSending ? OnSent() : OnReceived();
+            if (isPending)
             {
                 return;
             }
         }
 
-        End();
+        _socket.Dispose();
+        Dispose();
     }
 
     private bool OnReceived()
     {
-        if (BytesTransferred == 0)
-        {
-            return OnPeerEnded();
-        }
-
         if (_service == Service.Sink)
         {
-            _counted += BytesTransferred;
+            SinkCount.Add(BytesTransferred);
             return _socket.ReceiveAsync(this);
         }
 
-        _state = State.Sending;
+        _isSending = true;
         (_received, _sent) = (BytesTransferred, 0);
         SetBuffer(0, _received);
         return _socket.SendAsync(this);
@@ -83,40 +72,8 @@ internal sealed class RawSaeaConnection : SocketAsyncEventArgs
             return _socket.SendAsync(this);
         }
 
-        _state = State.Receiving;
+        _isSending = false;
         SetBuffer(0, _buffer.Length);
         return _socket.ReceiveAsync(this);
-    }
-
-    private bool OnPeerEnded()
-    {
-        if (_service == Service.Echo)
-        {
-            return OnAnswered();
-        }
-
-        _state = State.Answering;
-        BinaryPrimitives.WriteInt64LittleEndian(_buffer, _counted);
-        SetBuffer(0, sizeof(long));
-        return _socket.SendAsync(this);
-    }
-
-    private bool OnAnswered()
-    {
-        End();
-        return true;
-    }
-
-    private void End()
-    {
-        _socket.Dispose();
-        Dispose();
-    }
-
-    private enum State
-    {
-        Receiving,
-        Sending,
-        Answering,
     }
 }

@@ -1,11 +1,11 @@
 namespace Peregrine.LoadTest.Contestants;
 
-/// <summary>What a contestant serves.</summary>
+/// <summary>What a contestant serves, until the peer's FIN.</summary>
 internal enum Service
 {
-    /// <summary>Sends every byte back, until the peer's FIN.</summary>
+    /// <summary>Sends every byte back.</summary>
     Echo,
 
-    /// <summary>Receives until the peer's FIN, and answers it with the number of bytes: 8 bytes, little-endian.</summary>
+    /// <summary>Counts every byte.</summary>
     Sink,
 }

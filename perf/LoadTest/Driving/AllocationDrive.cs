@@ -1,4 +1,3 @@
-using System.Globalization;
 using Peregrine.LoadTest.Contestants;
 using Peregrine.LoadTest.Results;
 
@@ -32,10 +31,5 @@ internal sealed class AllocationDrive(Load load, int port, int serverProcess) : 
         await running;
     }
 
-    // The process that started the server and us passes the question on.
-    private static async Task<long> AskAsync(CancellationToken cancellationToken)
-    {
-        Console.WriteLine(ServeProcess.AllocatedQuestion);
-        return long.Parse(await Console.In.ReadLineAsync(cancellationToken) ?? "", CultureInfo.InvariantCulture);
-    }
+    private static Task<long> AskAsync(CancellationToken cancellationToken) => ServerAnswers.AskAsync(ServerQuestion.Allocated, cancellationToken);
 }

@@ -21,7 +21,7 @@ internal static class DriveProcess
             Console.WriteLine(JsonSerializer.Serialize(await drive.RunAsync(cancellationToken)));
             return 0;
         }
-        catch (Exception exception) when (exception is IOException or InvalidDataException or FormatException)
+        catch (Exception exception) when (exception is IOException or InvalidDataException)
         {
             Console.WriteLine(exception.Message);
             return 1;

@@ -14,6 +14,9 @@ internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
     // The watch is longer than the measured time of a load: what happens once a second is to happen often enough.
     private const int WatchFactor = 2;
 
+    // The runtime compiles better code in the background for a while after the last burst.
+    private const int SettleAtLeast = 3;
+
     private readonly List<NativeSocket> _sockets = [];
     private readonly SourceAddresses _sources = new();
 
@@ -23,11 +26,11 @@ internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
         {
             Open(WarmUpConnections);
             Close();
-            await WaitAsync(load.WarmUp, cancellationToken);
+            await WaitAsync(Math.Max(load.WarmUp, SettleAtLeast), cancellationToken);
             var before = ProcessMemory.ResidentInKiB(serverProcess);
 
             Open(load.Connections);
-            await WaitAsync(load.WarmUp, cancellationToken);
+            await WaitAsync(Math.Max(load.WarmUp, SettleAtLeast), cancellationToken);
             var clock = new ProcessClock(serverProcess);
             var (cpu, started) = (clock.Read(), Stopwatch.GetTimestamp());
             await WaitAsync(WatchFactor * load.Seconds, cancellationToken);

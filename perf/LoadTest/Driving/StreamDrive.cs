@@ -1,11 +1,11 @@
-using System.Buffers.Binary;
+using Peregrine.LoadTest.Contestants;
 using Peregrine.LoadTest.Driving.Linux;
 using Peregrine.LoadTest.Results;
 
 namespace Peregrine.LoadTest.Driving;
 
 /// <summary>
-/// Blocks one way, from the client to the server, which counts them; at the end its count is compared with ours. The blocks come from a file in
+/// Blocks one way, from the client to the server, which counts them; after both FINs its count is compared with ours. The blocks come from a file in
 /// memory, which costs the client no copy, so that the server is what is measured.
 /// </summary>
 internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDrive
@@ -21,12 +21,13 @@ internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDri
         var block = CreateBlock();
         try
         {
+            var before = await ServerAnswers.AskAsync(ServerQuestion.Received, cancellationToken);
             var window = new MeasuringWindow();
             var running = Task.Factory.StartNew(
                 () => Send(socket, block, window), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             await window.RunAsync(load, serverProcess, running, cancellationToken);
             await running;
-            Confirm(socket);
+            await ConfirmAsync(socket, before, cancellationToken);
             var mebibytes = _measured / Mebi;
             return new Measurement
             {
@@ -56,16 +57,18 @@ internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDri
         }
     }
 
-    private void Confirm(NativeSocket socket)
+    private async Task ConfirmAsync(NativeSocket socket, long before, CancellationToken cancellationToken)
     {
         socket.ShutdownSend();
-        Span<byte> answer = stackalloc byte[sizeof(long) + 1];
-        var length = socket.Receive(answer);
-        var counted = BinaryPrimitives.ReadInt64LittleEndian(answer);
-        if (length != sizeof(long) || counted != _sent)
+        if (socket.Receive(stackalloc byte[1]) != 0)
         {
-            throw new InvalidDataException(
-                length == sizeof(long) ? $"The server counted {counted} of {_sent} bytes." : $"The server confirmed with {length} bytes, not {sizeof(long)}.");
+            throw new InvalidDataException("The sink sent something.");
+        }
+
+        var counted = await ServerAnswers.AskAsync(ServerQuestion.Received, cancellationToken) - before;
+        if (counted != _sent)
+        {
+            throw new InvalidDataException($"The server counted {counted} of {_sent} bytes.");
         }
     }
 

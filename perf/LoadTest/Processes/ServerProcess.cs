@@ -39,7 +39,7 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
-    /// <summary>Asks what <see cref="ServeProcess"/> knows.</summary>
+    /// <summary>Asks a <see cref="ServerQuestion"/>.</summary>
     public async Task<string> AskAsync(string question, CancellationToken cancellationToken)
     {
         await _process.Input.WriteLineAsync(question);

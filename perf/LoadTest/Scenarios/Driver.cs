@@ -16,7 +16,7 @@ internal static class Driver
         using var client = ChildProcess.Start(ChildProcess.Self(arguments), cores);
         while (await client.Output.ReadLineAsync(cancellationToken) is { } line)
         {
-            if (line == ServeProcess.AllocatedQuestion)
+            if (line is ServerQuestion.Allocated or ServerQuestion.Received)
             {
                 await client.Input.WriteLineAsync(await server.AskAsync(line, cancellationToken));
                 await client.Input.FlushAsync(cancellationToken);
