@@ -18,6 +18,8 @@ internal sealed class EchoConnection
     private readonly long[] _sentAt;
     private long _sent;
     private long _answered;
+    private int _sendSlot;
+    private int _answerSlot;
     private int _offset;
     private int _owed;
     private ReadOnlyMemory<byte> _unsent;
@@ -85,7 +87,8 @@ internal sealed class EchoConnection
             for (var i = 0; i < _owed; i++)
             {
                 BinaryPrimitives.WriteInt64LittleEndian(_outgoing.AsSpan(i * _load.Size, NumberLength), _sent);
-                _sentAt[_sent % _sentAt.Length] = now;
+                _sentAt[_sendSlot] = now;
+                _sendSlot = Next(_sendSlot);
                 _sent++;
             }
 
@@ -106,7 +109,7 @@ internal sealed class EchoConnection
     /// <summary>Compares what was received; returns how many answers it completes.</summary>
     private int Check(ReadOnlySpan<byte> bytes, long now, Latencies? latencies)
     {
-        var complete = 0;
+        var (complete, together, togetherSince) = (0, 0, 0L);
         while (bytes.Length > 0)
         {
             BinaryPrimitives.WriteInt64LittleEndian(_expected, _answered);
@@ -120,13 +123,25 @@ internal sealed class EchoConnection
             _offset += part.Length;
             if (_offset == _load.Size)
             {
-                latencies?.Record(Stopwatch.GetElapsedTime(_sentAt[_answered % _sentAt.Length], now));
+                // Those that were sent together and came back together took the same time: one record for all.
+                var sentAt = _sentAt[_answerSlot];
+                if (sentAt != togetherSince)
+                {
+                    latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
+                    (together, togetherSince) = (0, sentAt);
+                }
+
+                _answerSlot = Next(_answerSlot);
                 _answered++;
                 _offset = 0;
+                together++;
                 complete++;
             }
         }
 
+        latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
         return complete;
     }
+
+    private int Next(int slot) => slot + 1 == _sentAt.Length ? 0 : slot + 1;
 }

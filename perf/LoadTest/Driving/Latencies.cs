@@ -13,7 +13,13 @@ internal sealed class Latencies
 
     public long Count => _histogram.TotalCount;
 
-    public void Record(TimeSpan latency) => _histogram.RecordValue(Math.Clamp((long)latency.TotalMicroseconds, 1, Longest));
+    public void Record(TimeSpan latency, int count = 1)
+    {
+        if (count > 0)
+        {
+            _histogram.RecordValueWithCount(Math.Clamp((long)latency.TotalMicroseconds, 1, Longest), count);
+        }
+    }
 
     public void Add(Latencies other) => _histogram.Add(other._histogram);
 

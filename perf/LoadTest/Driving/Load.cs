@@ -13,5 +13,5 @@ internal sealed record Load(int Connections, int Depth, int Size, int Seconds = 
 
     public bool IsTooMuch => Depth * (long)Size > MostInFlight;
 
-    public override string ToString() => $"{Connections} connections × {Depth} in flight × {Size} bytes";
+    public override string ToString() => $"{Connections} {(Connections == 1 ? "connection" : "connections")} × {Depth} in flight × {Size} bytes";
 }

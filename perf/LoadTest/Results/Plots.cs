@@ -39,7 +39,10 @@ internal static class Plots
         plot.Axes.Left.MajorTickStyle.Length = 0;
         plot.Axes.Margins(left: 0, right: 0.15);
         plot.HideGrid();
-        return plot.GetSvgXml(Width, (drawn.Length * HeightOfBar) + HeightOfRest);
+        plot.Font.Set("DejaVu Sans");
+
+        // Skia ends its lists of positions with a comma, which a strict reader rejects.
+        return plot.GetSvgXml(Width, (drawn.Length * HeightOfBar) + HeightOfRest).Replace(", \"", "\"", StringComparison.Ordinal);
     }
 
     private static ContestantResult[] Drawn(ScenarioResult result) =>
