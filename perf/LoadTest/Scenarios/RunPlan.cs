@@ -50,6 +50,10 @@ internal sealed class RunPlan : IDisposable
         {
             Console.Error.WriteLine($"{native.Title} is left out: {reason}");
             contestants = [.. contestants.Where(contestant => contestant.IsManaged)];
+            if (contestants.Count == 0)
+            {
+                return null;
+            }
         }
 
         return new RunPlan(rounds, contestants, cores, limit);
