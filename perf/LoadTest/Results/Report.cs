@@ -32,7 +32,7 @@ internal static class Report
         text.WriteLine();
         text.WriteLine($"{MachineFacts.Describe()}; {plan.Placement}.");
         text.WriteLine();
-        text.WriteLine($"Medians of {plan.Rounds} rounds, in which the contestants took turns; only ratios within a table mean something on another machine.");
+        text.WriteLine($"Medians; rounds: {plan.Rounds}, in which the contestants took turns. Only ratios within a table mean something on another machine.");
         text.WriteLine("Where the server's core is not near 100 %, the client or the latency is the limit, and the CPU time is what to compare.");
         foreach (var result in results)
         {
