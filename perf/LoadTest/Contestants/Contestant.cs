@@ -2,32 +2,31 @@ namespace Peregrine.LoadTest.Contestants;
 
 /// <summary>A server that can be measured.</summary>
 /// <param name="Name">Its name on the command line.</param>
-/// <param name="Title">Its name in the table.</param>
-/// <param name="StartAsync">Starts an echo server on a free port of 127.0.0.1, and returns the port and what stops it.</param>
+/// <param name="Title">Its name in the tables.</param>
+/// <param name="StartAsync">Starts it on a free port of 127.0.0.1; null for the one that is a program of its own, in C.</param>
 /// <param name="InlineCompletions">Whether its process is started with the runtime's inline completions set in the environment.</param>
-internal sealed record Contestant(
-    string Name, string Title, Func<Task<(int Port, Func<Task> StopAsync)>> StartAsync, bool InlineCompletions = false)
+internal sealed record Contestant(string Name, string Title, Func<Service, Task<RunningServer>>? StartAsync, bool InlineCompletions = false)
 {
     /// <summary>What the others are compared with.</summary>
     public const string Reference = "kestrel";
 
+    /// <summary>What none can beat by much.</summary>
+    public const string Limit = "c-epoll";
+
     public static readonly IReadOnlyList<Contestant> All =
     [
-        new("peregrine", "Peregrine, ThreadPool", () => PeregrineContestant.StartAsync(ConnectionScheduling.ThreadPool)),
-        new("peregrine-inline", "Peregrine, Inline", () => PeregrineContestant.StartAsync(ConnectionScheduling.Inline)),
-        new(Reference, "Kestrel", () => KestrelContestant.StartAsync(inline: false)),
-        new("kestrel-inline", "Kestrel, inline", () => KestrelContestant.StartAsync(inline: true), InlineCompletions: true),
+        new("peregrine", "Peregrine, ThreadPool", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.ThreadPool)),
+        new("peregrine-inline", "Peregrine, Inline", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.Inline)),
+        new(Reference, "Kestrel", service => KestrelContestant.StartAsync(service, inline: false)),
+        new("kestrel-inline", "Kestrel, inline", service => KestrelContestant.StartAsync(service, inline: true), InlineCompletions: true),
+        new("dotnetty", "DotNetty 0.7.6", DotNettyContestant.StartAsync),
+        new("raw-saea", "Raw SAEA loop, inline", RawSaeaContestant.StartAsync, InlineCompletions: true),
+        new(Limit, "C, epoll: the limit", null),
     ];
 
-    public static Contestant? Find(string name) => All.FirstOrDefault(contestant => contestant.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+    public bool IsManaged => StartAsync is not null;
 
-    /// <summary>Serves until standard input ends, so that it does not outlive the process that started it.</summary>
-    public async Task<int> ServeAsync()
-    {
-        var (port, stopAsync) = await StartAsync();
-        Console.WriteLine(port);
-        await Console.In.ReadToEndAsync();
-        await stopAsync();
-        return 0;
-    }
+    public static string Names => string.Join(", ", All.Select(contestant => contestant.Name));
+
+    public static Contestant? Find(string name) => All.FirstOrDefault(contestant => contestant.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 }

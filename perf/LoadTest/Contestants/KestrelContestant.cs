@@ -9,16 +9,19 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class KestrelContestant
 {
-    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(bool inline)
+    public static async Task<RunningServer> StartAsync(Service service, bool inline)
     {
         var builder = WebApplication.CreateSlimBuilder();
 
         // Standard output is for the port.
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseConnectionHandler<EchoHandler>()));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            _ = service == Service.Echo ? listen.UseConnectionHandler<EchoHandler>() : listen.UseConnectionHandler<SinkHandler>();
+        }));
         builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = inline);
         var app = builder.Build();
         await app.StartAsync();
-        return (new Uri(app.Urls.First()).Port, () => app.StopAsync());
+        return new RunningServer(new Uri(app.Urls.First()).Port, () => app.StopAsync());
     }
 }

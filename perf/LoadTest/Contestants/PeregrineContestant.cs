@@ -10,18 +10,21 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class PeregrineContestant
 {
-    public static async Task<(int Port, Func<Task> StopAsync)> StartAsync(ConnectionScheduling scheduling)
+    public static async Task<RunningServer> StartAsync(Service service, ConnectionScheduling scheduling)
     {
         var builder = Host.CreateApplicationBuilder();
 
         // Standard output is for the port.
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddPeregrine(server => server
-            .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp => tcp.UseConnectionHandler<EchoHandler>())
+            .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp =>
+            {
+                _ = service == Service.Echo ? tcp.UseConnectionHandler<EchoHandler>() : tcp.UseConnectionHandler<SinkHandler>();
+            })
             .Configure(options => options.ThrowOnStartFailure = true));
         var host = builder.Build();
         await host.StartAsync();
         var address = (IPEndPoint)host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
-        return (address.Port, () => host.StopAsync());
+        return new RunningServer(address.Port, () => host.StopAsync());
     }
 }

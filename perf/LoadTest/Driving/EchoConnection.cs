@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
-using System.Net.Sockets;
+using Peregrine.LoadTest.Driving.Linux;
 
 namespace Peregrine.LoadTest.Driving;
 
@@ -8,29 +8,27 @@ namespace Peregrine.LoadTest.Driving;
 /// One closed-loop connection: a fixed number of messages in flight; each answer that is complete lets the next message go. Message n is its
 /// number, then bytes that depend on the connection; every byte of every answer is compared.
 /// </summary>
-internal sealed class EchoConnection : IDisposable
+internal sealed class EchoConnection
 {
     private const int NumberLength = sizeof(long);
-    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(15);
 
-    private readonly Socket _socket;
     private readonly Load _load;
-    private readonly Recorder _recorder;
     private readonly byte[] _outgoing;
     private readonly byte[] _expected;
-    private readonly byte[] _received;
     private readonly long[] _sentAt;
     private long _sent;
     private long _answered;
+    private int _sendSlot;
+    private int _answerSlot;
     private int _offset;
+    private int _owed;
+    private ReadOnlyMemory<byte> _unsent;
 
-    public EchoConnection(Socket socket, Load load, Recorder recorder, int index)
+    public EchoConnection(NativeSocket socket, Load load, int index)
     {
-        _socket = socket;
+        Socket = socket;
         _load = load;
-        _recorder = recorder;
         _sentAt = new long[load.Depth];
-        _received = new byte[Math.Clamp(load.Size * load.Depth, 4 * 1024, 256 * 1024)];
         _expected = new byte[load.Size];
         new Random(index).NextBytes(_expected);
         _outgoing = new byte[load.Size * load.Depth];
@@ -40,62 +38,83 @@ internal sealed class EchoConnection : IDisposable
         }
     }
 
-    /// <summary>Runs until the recorder says that it is enough, then reads what is in flight, and then the server's end.</summary>
-    /// <exception cref="InvalidDataException">What came back is not what was sent.</exception>
-    public async Task RunAsync()
-    {
-        await SendAsync(_load.Depth);
-        while (_answered < _sent)
-        {
-            var count = await _socket.ReceiveAsync(_received.AsMemory());
-            if (count == 0)
-            {
-                throw new InvalidDataException($"The server ended the connection after {_answered} of {_sent} messages.");
-            }
+    public NativeSocket Socket { get; }
 
-            var complete = Check(_received.AsSpan(0, count));
-            if (complete > 0 && !_recorder.Enough)
-            {
-                await SendAsync(complete);
-            }
+    /// <summary>Everything that was sent has been answered.</summary>
+    public bool IsQuiet => _answered == _sent;
+
+    /// <summary>The kernel did not take everything: go on when it can.</summary>
+    public bool HasUnsent => _unsent.Length > 0;
+
+    public long Answered => _answered;
+
+    /// <summary>Sends as many messages as may be in flight.</summary>
+    public void Start()
+    {
+        _owed = _load.Depth;
+        SendOwed(Stopwatch.GetTimestamp());
+    }
+
+    /// <summary>Receives and compares, and sends as many messages as were answered.</summary>
+    /// <param name="buffer">Of the thread, so that it is warm.</param>
+    /// <param name="latencies">Null while nothing is measured.</param>
+    /// <param name="maySend">False at the end.</param>
+    /// <exception cref="InvalidDataException">What came back is not what was sent.</exception>
+    public void OnReady(byte[] buffer, Latencies? latencies, bool maySend)
+    {
+        var now = Stopwatch.GetTimestamp();
+        var count = Socket.TryReceive(buffer);
+        if (count == 0)
+        {
+            throw new InvalidDataException($"The server ended the connection after {_answered} of {_sent} messages.");
         }
 
-        _socket.Shutdown(SocketShutdown.Send);
-        var last = await _socket.ReceiveAsync(_received.AsMemory()).AsTask().WaitAsync(EndLimit);
-        if (last != 0)
+        if (count > 0)
         {
-            throw new InvalidDataException("The server sent more than it received.");
+            var complete = Check(buffer.AsSpan(0, count), now, latencies);
+            _owed += maySend ? complete : 0;
+        }
+
+        SendUnsent();
+        SendOwed(now);
+    }
+
+    // From the buffer's start, so that messages which go together are together. What is still unsent lies there: first that, then more.
+    private void SendOwed(long now)
+    {
+        while (_owed > 0 && !HasUnsent)
+        {
+            for (var i = 0; i < _owed; i++)
+            {
+                BinaryPrimitives.WriteInt64LittleEndian(_outgoing.AsSpan(i * _load.Size, NumberLength), _sent);
+                _sentAt[_sendSlot] = now;
+                _sendSlot = Next(_sendSlot);
+                _sent++;
+            }
+
+            _unsent = _outgoing.AsMemory(0, _owed * _load.Size);
+            _owed = 0;
+            SendUnsent();
         }
     }
 
-    public void Dispose() => _socket.Dispose();
-
-    private async ValueTask SendAsync(int messages)
+    private void SendUnsent()
     {
-        var now = Stopwatch.GetTimestamp();
-        for (var i = 0; i < messages; i++)
+        if (HasUnsent)
         {
-            BinaryPrimitives.WriteInt64LittleEndian(_outgoing.AsSpan(i * _load.Size, NumberLength), _sent);
-            _sentAt[_sent % _sentAt.Length] = now;
-            _sent++;
-        }
-
-        var left = _outgoing.AsMemory(0, messages * _load.Size);
-        while (left.Length > 0)
-        {
-            left = left[await _socket.SendAsync(left)..];
+            _unsent = _unsent[Socket.TrySend(_unsent.Span)..];
         }
     }
 
     /// <summary>Compares what was received; returns how many answers it completes.</summary>
-    private int Check(ReadOnlySpan<byte> bytes)
+    private int Check(ReadOnlySpan<byte> bytes, long now, Latencies? latencies)
     {
-        var complete = 0;
+        var (complete, together, togetherSince) = (0, 0, 0L);
         while (bytes.Length > 0)
         {
             BinaryPrimitives.WriteInt64LittleEndian(_expected, _answered);
             var part = bytes[..Math.Min(bytes.Length, _load.Size - _offset)];
-            if (!part.SequenceEqual(_expected.AsSpan(_offset, part.Length)))
+            if (_answered == _sent || !part.SequenceEqual(_expected.AsSpan(_offset, part.Length)))
             {
                 throw new InvalidDataException($"Message {_answered} came back changed, in the {part.Length} bytes from {_offset}.");
             }
@@ -104,13 +123,25 @@ internal sealed class EchoConnection : IDisposable
             _offset += part.Length;
             if (_offset == _load.Size)
             {
-                _recorder.Record(Stopwatch.GetElapsedTime(_sentAt[_answered % _sentAt.Length]));
+                // Those that were sent together and came back together took the same time: one record for all.
+                var sentAt = _sentAt[_answerSlot];
+                if (sentAt != togetherSince)
+                {
+                    latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
+                    (together, togetherSince) = (0, sentAt);
+                }
+
+                _answerSlot = Next(_answerSlot);
                 _answered++;
                 _offset = 0;
+                together++;
                 complete++;
             }
         }
 
+        latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
         return complete;
     }
+
+    private int Next(int slot) => slot + 1 == _sentAt.Length ? 0 : slot + 1;
 }

@@ -7,9 +7,9 @@ internal static class Cores
     public static (string Server, string Client)? TryShare(out string problem)
     {
         problem = "";
-        if (!OperatingSystem.IsLinux() || !(Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, "taskset"))))
+        if (!SearchPath.Has("taskset"))
         {
-            problem = "--pin needs Linux and taskset, which is not installed: install util-linux, or leave --pin out.";
+            problem = "--pin needs taskset, which is not installed: install util-linux, or leave --pin out.";
             return null;
         }
 

@@ -1,24 +1,21 @@
+using Peregrine.LoadTest.Driving;
+
 namespace Peregrine.LoadTest.Results;
 
-/// <summary>What one round measured.</summary>
-/// <param name="MessagesPerSecond">Messages that came back whole, in a second.</param>
-/// <param name="P50">Median latency, in microseconds.</param>
-/// <param name="P99">99th percentile, in microseconds.</param>
-/// <param name="P999">99.9th percentile, in microseconds.</param>
-/// <param name="ServerCpuPerMessage">CPU time of the server's process, user and system, in microseconds.</param>
-internal sealed record Measurement(double MessagesPerSecond, double P50, double P99, double P999, double ServerCpuPerMessage)
+/// <summary>What one round measured, or the medians of several: numbers by the key of their <see cref="Metric"/>.</summary>
+internal sealed class Measurement : Dictionary<string, double>
 {
-    /// <summary>The median of each number by itself.</summary>
-    public static Measurement Median(IReadOnlyList<Measurement> rounds) => new(
-        Median(rounds, round => round.MessagesPerSecond),
-        Median(rounds, round => round.P50),
-        Median(rounds, round => round.P99),
-        Median(rounds, round => round.P999),
-        Median(rounds, round => round.ServerCpuPerMessage));
-
-    private static double Median(IReadOnlyList<Measurement> rounds, Func<Measurement, double> number)
+    /// <summary>Of what has a rate, a latency, and a price in CPU time.</summary>
+    public static Measurement OfTransactions(Latencies latencies, MeasuringWindow window, Metric rate, Metric cpu) => new()
     {
-        var sorted = rounds.Select(number).Order().ToArray();
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-    }
+        [rate.Key] = latencies.Count / window.Elapsed.TotalSeconds,
+        [Metric.P50.Key] = latencies.Percentile(50),
+        [Metric.P99.Key] = latencies.Percentile(99),
+        [Metric.P999.Key] = latencies.Percentile(99.9),
+        [cpu.Key] = window.ServerCpu.TotalMicroseconds / Math.Max(latencies.Count, 1),
+        [Metric.ServerCore.Key] = window.ServerPercent,
+        [Metric.ClientCore.Key] = window.ClientPercent,
+    };
+
+    public double? Get(Metric metric) => TryGetValue(metric.Key, out var value) ? value : null;
 }

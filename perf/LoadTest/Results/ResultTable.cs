@@ -3,20 +3,56 @@ using Peregrine.LoadTest.Contestants;
 
 namespace Peregrine.LoadTest.Results;
 
-/// <summary>The medians of a comparison, as a table in Markdown.</summary>
+/// <summary>The medians of a scenario, as tables in Markdown.</summary>
 internal static class ResultTable
 {
-    public static void Print(IReadOnlyList<(Contestant Contestant, Measurement Median)> results, TextWriter output)
+    private static readonly string[] Others = [Contestant.Reference, Contestant.Limit];
+
+    /// <summary>Medians, and the least and the greatest of the rounds for what the scenario is about.</summary>
+    public static void WriteMedians(ScenarioResult result, TextWriter output)
     {
-        var reference = results.FirstOrDefault(result => result.Contestant.Name == Contestant.Reference).Median;
-        output.WriteLine("| contestant | messages/s | p50 µs | p99 µs | p99.9 µs | server CPU µs/message | messages/s to Kestrel |");
-        output.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
-        foreach (var (contestant, median) in results)
+        var metrics = result.Scenario.Metrics;
+        var hasSpread = result.Contestants.Any(contestant => contestant.Rounds.Count > 1);
+        Write(
+            output,
+            ["contestant", .. metrics.Select(metric => metric.Title), .. hasSpread ? [$"{metrics[0].Title}, min–max"] : Array.Empty<string>()],
+            result.Contestants.Select(contestant => (string[])
+            [
+                contestant.Contestant.Title,
+                .. metrics.Select(metric => metric.Show(contestant.Median(metric))),
+                .. hasSpread ? [Spread(contestant, metrics[0])] : Array.Empty<string>(),
+            ]));
+    }
+
+    /// <summary>Every median as a multiple of the same median of Kestrel, and of the limit.</summary>
+    public static void WriteRatios(ScenarioResult result, TextWriter output)
+    {
+        var columns = result.Scenario.Metrics.Where(metric => metric.IsCompared)
+            .SelectMany(metric => Others.Where(result.Has).Select(other => (Metric: metric, Other: other))).ToArray();
+        if (columns.Length > 0)
         {
-            var ratio = reference is null ? "–" : (median.MessagesPerSecond / reference.MessagesPerSecond).ToString("0.00", CultureInfo.InvariantCulture) + " ×";
-            output.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {contestant.Title} | {median.MessagesPerSecond:N0} | {median.P50:N0} | {median.P99:N0} | {median.P999:N0} | {median.ServerCpuPerMessage:0.00} | {ratio} |"));
+            Write(
+                output,
+                ["contestant", .. columns.Select(column => $"{column.Metric.Title} to {ScenarioResult.OtherName(column.Other)}")],
+                result.Contestants.Select(contestant => (string[])
+                    [contestant.Contestant.Title, .. columns.Select(column => Times(result.Ratio(contestant, column.Metric, column.Other)))]));
         }
+    }
+
+    private static string Spread(ContestantResult result, Metric metric) =>
+        result.Values(metric) is [var least, .., var greatest] ? $"{metric.Show(least)}–{metric.Show(greatest)}" : "–";
+
+    private static string Times(double? ratio) => ratio is { } value ? value.ToString("0.00", CultureInfo.InvariantCulture) + " ×" : "–";
+
+    private static void Write(TextWriter output, string[] header, IEnumerable<string[]> rows)
+    {
+        output.WriteLine($"| {string.Join(" | ", header)} |");
+        output.WriteLine($"|---|{string.Concat(Enumerable.Repeat("---:|", header.Length - 1))}");
+        foreach (var row in rows)
+        {
+            output.WriteLine($"| {string.Join(" | ", row)} |");
+        }
+
+        output.WriteLine();
     }
 }

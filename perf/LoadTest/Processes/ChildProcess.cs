@@ -2,52 +2,51 @@ using System.Diagnostics;
 
 namespace Peregrine.LoadTest.Processes;
 
-/// <summary>This program as another process. Disposed, it is gone.</summary>
-internal sealed class SelfProcess : IDisposable
+/// <summary>Another process, with its standard input and output. Disposed, it is gone.</summary>
+internal sealed class ChildProcess : IDisposable
 {
+    private const string InlineCompletions = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+
     private readonly Process _process;
 
-    private SelfProcess(Process process) => _process = process;
+    private ChildProcess(Process process) => _process = process;
 
     public int Id => _process.Id;
 
     public StreamReader Output => _process.StandardOutput;
 
-    /// <param name="arguments">Its command line.</param>
+    public StreamWriter Input => _process.StandardInput;
+
+    /// <summary>This program, with other arguments.</summary>
+    public static string[] Self(params IEnumerable<string> arguments) => [Environment.ProcessPath!, .. EntryPoint(), .. arguments];
+
+    /// <param name="command">The program and its arguments.</param>
     /// <param name="cores">The cores that it may use, as taskset(1) takes them; null for all.</param>
     /// <param name="inlineCompletions">Whether socket completions run on the event loops of that process.</param>
-    public static SelfProcess Start(string[] arguments, string? cores, bool inlineCompletions)
+    public static ChildProcess Start(string[] command, string? cores, bool inlineCompletions = false)
     {
-        string[] command = [Environment.ProcessPath!, .. EntryPoint(), .. arguments];
         if (cores is not null)
         {
             command = ["taskset", "-c", cores, .. command];
         }
 
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        if (inlineCompletions)
-        {
-            start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
-        }
 
-        return new SelfProcess(Process.Start(start)!);
-    }
-
-    public async Task<bool> SucceedsAsync(CancellationToken cancellationToken)
-    {
-        await _process.WaitForExitAsync(cancellationToken);
-        return _process.ExitCode == 0;
+        // Also away, when it is set for us: it would make every contestant an inline one.
+        start.Environment[InlineCompletions] = inlineCompletions ? "1" : null;
+        return new ChildProcess(Process.Start(start)!);
     }
 
     /// <summary>Ends its standard input, which is how it is asked to stop, and waits.</summary>
     public async Task StopAsync()
     {
-        _process.StandardInput.Close();
         try
         {
-            await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
+            _process.StandardInput.Close();
+            await _process.WaitForExitAsync().WaitAsync(StopLimit);
         }
-        catch (TimeoutException)
+        catch (Exception exception) when (exception is TimeoutException or IOException)
         {
             // Dispose ends it.
         }

@@ -1,0 +1,63 @@
+using Peregrine.LoadTest.Contestants;
+using Peregrine.LoadTest.Processes;
+
+namespace Peregrine.LoadTest.Scenarios;
+
+/// <summary>Who takes part, how often, and where. Disposed, what was compiled for it is gone.</summary>
+internal sealed class RunPlan : IDisposable
+{
+    private RunPlan(int rounds, IReadOnlyList<Contestant> contestants, (string Server, string Client)? cores, LimitProgram? limit)
+    {
+        Rounds = rounds;
+        Contestants = contestants;
+        (ServerCores, ClientCores) = (cores?.Server, cores?.Client);
+        Limit = limit;
+    }
+
+    public int Rounds { get; }
+
+    public IReadOnlyList<Contestant> Contestants { get; }
+
+    /// <summary>As taskset(1) takes them; null for all.</summary>
+    public string? ServerCores { get; }
+
+    /// <summary>As taskset(1) takes them; null for all.</summary>
+    public string? ClientCores { get; }
+
+    public LimitProgram? Limit { get; }
+
+    /// <summary>Where server and client run, in words.</summary>
+    public string Placement => ServerCores is null ? "not pinned" : $"server on core {ServerCores}, client on {ClientCores}";
+
+    /// <summary>Null if it cannot be carried out; standard error has said why.</summary>
+    public static RunPlan? TryCreate(int rounds, IReadOnlyList<Contestant> contestants, bool pin)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Console.Error.WriteLine("The client stands on epoll, and the measurements on /proc: run this on Linux.");
+            return null;
+        }
+
+        var cores = default((string Server, string Client)?);
+        if (pin && (cores = Cores.TryShare(out var problem)) is null)
+        {
+            Console.Error.WriteLine(problem);
+            return null;
+        }
+
+        var limit = default(LimitProgram);
+        if (contestants.FirstOrDefault(contestant => !contestant.IsManaged) is { } native && (limit = LimitProgram.TryCompile(out var reason)) is null)
+        {
+            Console.Error.WriteLine($"{native.Title} is left out: {reason}");
+            contestants = [.. contestants.Where(contestant => contestant.IsManaged)];
+            if (contestants.Count == 0)
+            {
+                return null;
+            }
+        }
+
+        return new RunPlan(rounds, contestants, cores, limit);
+    }
+
+    public void Dispose() => Limit?.Dispose();
+}

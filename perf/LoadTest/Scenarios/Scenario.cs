@@ -1,0 +1,51 @@
+using Peregrine.LoadTest.Contestants;
+using Peregrine.LoadTest.Driving;
+using Peregrine.LoadTest.Results;
+
+namespace Peregrine.LoadTest.Scenarios;
+
+/// <summary>One thing that is measured.</summary>
+/// <param name="Name">Its name on the command line, and of its plot.</param>
+/// <param name="Kind">What the client does.</param>
+/// <param name="Load">How much of it.</param>
+/// <param name="Description">One line for the report.</param>
+/// <param name="Metrics">The columns of its table; the first is plotted.</param>
+internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, string Description, IReadOnlyList<Metric> Metrics)
+{
+    private static readonly Metric[] OfEcho =
+        [Metric.MessagesPerSecond, Metric.P50, Metric.P99, Metric.P999, Metric.CpuPerMessage, Metric.ServerCore, Metric.ClientCore];
+
+    public static readonly IReadOnlyList<Scenario> All =
+    [
+        Echo("pingpong", new Load(64, 1, 64), "Small messages, one at a time on each connection."),
+        Echo("pipelined", new Load(64, 16, 64), "Small messages, many at a time on each connection."),
+        Echo("bulk", new Load(16, 1, 16 * 1024), "Large messages."),
+        new("stream", ScenarioKind.Stream, new Load(1, 1, 64 * 1024),
+            "One connection, blocks one way from client to server; the server counts, and its count is compared at the end.",
+            [Metric.MebibytesPerSecond, Metric.CpuPerMebibyte, Metric.ServerCore, Metric.ClientCore]),
+        Echo("single", new Load(1, 1, 64), "One connection alone: nothing hides the latency."),
+        Echo("many", new Load(2_000, 1, 64), "Small messages on many connections."),
+        new("churn", ScenarioKind.Churn, new Load(64, 1, 64),
+            "Connect, one echo, FIN from the client, FIN from the server; the latency is that of all of it.",
+            [Metric.ConnectionsPerSecond, Metric.P50, Metric.P99, Metric.CpuPerConnection, Metric.ServerCore, Metric.ClientCore]),
+        new("idle", ScenarioKind.Idle, new Load(10_000, 1, 64),
+            "Connections that spoke once and wait, in a fresh process: its growth for each, and its CPU time, watched for twice the measured time.",
+            [Metric.KibibytesPerConnection, Metric.IdleCpu]),
+        new("allocations", ScenarioKind.Allocations, new Load(64, 1, 64),
+            "Bytes that the server allocates on the managed heap for a message, in a fresh process after the warm-up.", [Metric.BytesPerMessage]),
+    ];
+
+    public static string Names => string.Join(", ", All.Select(scenario => scenario.Name));
+
+    public Service Service => Kind == ScenarioKind.Stream ? Service.Sink : Service.Echo;
+
+    /// <summary>Whether what earlier rounds left in a process would be measured with it.</summary>
+    public bool NeedsFreshServer => Kind is ScenarioKind.Idle or ScenarioKind.Allocations;
+
+    /// <summary>Whether a contestant without a managed heap has nothing to measure.</summary>
+    public bool NeedsManagedServer => Kind == ScenarioKind.Allocations;
+
+    public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);
+
+    public static Scenario? Find(string name) => All.FirstOrDefault(scenario => scenario.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+}

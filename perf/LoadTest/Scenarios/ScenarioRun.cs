@@ -1,0 +1,92 @@
+using Peregrine.LoadTest.Contestants;
+using Peregrine.LoadTest.Processes;
+using Peregrine.LoadTest.Results;
+
+namespace Peregrine.LoadTest.Scenarios;
+
+/// <summary>
+/// One scenario: each contestant as a process of its own, driven in turns. One that fails is named and left out of the rounds that follow; it does
+/// not cost the others their results.
+/// </summary>
+internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
+{
+    private readonly Dictionary<ContestantResult, ServerProcess> _servers = [];
+
+    public async Task<ScenarioResult> RunAsync(CancellationToken cancellationToken)
+    {
+        var results = plan.Contestants.Select(contestant => new ContestantResult(contestant)).ToArray();
+        if (!scenario.NeedsFreshServer)
+        {
+            // All before the first round: a turn differs from the others in nothing but who serves.
+            foreach (var result in results)
+            {
+                await TryAsync(result, "at its start", () => StartAsync(result, cancellationToken));
+            }
+        }
+
+        for (var round = 0; round < plan.Rounds; round++)
+        {
+            // Each round starts with another, so that none is always the one after the longest pause.
+            for (var turn = 0; turn < results.Length; turn++)
+            {
+                var result = results[(round + turn) % results.Length];
+                if (result.Failure is null && (result.Contestant.IsManaged || !scenario.NeedsManagedServer))
+                {
+                    await TryAsync(result, $"in round {round + 1}", () => RoundAsync(result, round + 1, cancellationToken));
+                }
+            }
+        }
+
+        await Task.WhenAll(_servers.Values.Select(server => server.StopAsync()));
+        return new ScenarioResult(scenario, results);
+    }
+
+    public void Dispose()
+    {
+        foreach (var server in _servers.Values)
+        {
+            server.Dispose();
+        }
+    }
+
+    private async Task TryAsync(ContestantResult result, string when, Func<Task> run)
+    {
+        try
+        {
+            await run();
+        }
+        catch (Exception exception) when (exception is InvalidDataException or IOException)
+        {
+            result.Failure = $"{result.Contestant.Title} failed {when} of {scenario.Name}: {exception.Message}";
+            await Console.Error.WriteLineAsync(result.Failure);
+        }
+    }
+
+    private async Task StartAsync(ContestantResult result, CancellationToken cancellationToken) => _servers[result] =
+        await ServerProcess.StartAsync(result.Contestant, scenario.Service, plan.Limit?.FilePath, plan.ServerCores, cancellationToken);
+
+    private async Task RoundAsync(ContestantResult result, int round, CancellationToken cancellationToken)
+    {
+        if (scenario.NeedsFreshServer)
+        {
+            await StartAsync(result, cancellationToken);
+        }
+
+        try
+        {
+            var measured = await Driver.RunAsync(scenario, _servers[result], plan.ClientCores, cancellationToken);
+            result.Rounds.Add(measured);
+            var numbers = scenario.Metrics.Where(metric => metric.IsCompared || metric == scenario.Metrics[0])
+                .Select(metric => $"{metric.Show(measured.Get(metric))} {metric.Title}");
+            Console.WriteLine($"{scenario.Name}, round {round}, {result.Contestant.Title}: {string.Join(", ", numbers)}");
+        }
+        finally
+        {
+            if (scenario.NeedsFreshServer && _servers.Remove(result, out var server))
+            {
+                await server.StopAsync();
+                server.Dispose();
+            }
+        }
+    }
+}
