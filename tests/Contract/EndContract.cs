@@ -153,6 +153,40 @@ public abstract class EndContract(Func<int, ValueTask<ConnectionPair>> connect) 
     });
 
     [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_at_the_peers_end_though_nobody_reads(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var closed = WhenClosedAsync(server);
+        await client.Transport.Output.SendAsync(0, 10);
+        await client.Transport.Output.CompleteAsync();
+        await closed;
+        Assert.Equal(ConnectionCloseReason.PeerClosed, Reason(server));
+
+        // What was unread is still there, and the other direction too.
+        Assert.Equal(10, await server.Transport.Input.ReceiveToEndAsync());
+        await server.Transport.Output.SendAsync(0, 10);
+        await client.Transport.Input.ReceiveAsync(0, 10);
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_fires_at_the_peers_abort_though_nobody_reads(int blockSize) => RunAsync(blockSize, async pair =>
+    {
+        await pair.Client.Transport.Output.SendAsync(0, 10);
+        var closed = WhenClosedAsync(pair.Server);
+        pair.Client.Abort();
+        await closed;
+        Assert.Equal(pair.HasReset ? ConnectionCloseReason.PeerReset : ConnectionCloseReason.PeerClosed, Reason(pair.Server));
+    });
+
+    [Theory, BlockSizes]
+    public Task ConnectionClosed_is_fired_for_who_looks_after_the_peers_end(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        await client.Transport.Output.SendAsync(0, 10);
+        await client.Transport.Output.CompleteAsync();
+        await server.Transport.Input.ReceiveAsync(0, 5);
+        await WhenClosedAsync(server);
+    });
+
+    [Theory, BlockSizes]
     public Task ConnectionClosed_fires_on_Abort_and_not_inside_it(int blockSize) => RunAsync(blockSize, async (server, _) =>
     {
         var inside = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -49,6 +49,12 @@ internal interface IStreamSocket
     /// </summary>
     bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result);
 
+    /// <summary>
+    /// From now on <see cref="IStreamSocketCompletions.OnPeerGone"/> tells of the peer's FIN or reset while nothing is being received, also
+    /// behind bytes that are unread. Called once at most. Where the system cannot tell, only a receive does.
+    /// </summary>
+    void WatchPeer();
+
     /// <summary>Sends the FIN after everything sent so far.</summary>
     void ShutdownSend();
 
@@ -65,4 +71,7 @@ internal interface IStreamSocketCompletions
     void OnReceived(IoResult result);
 
     void OnSent(IoResult result);
+
+    /// <summary>See <see cref="IStreamSocket.WatchPeer"/>: once at most, and not after the release. Must not block.</summary>
+    void OnPeerGone(bool isReset);
 }

@@ -122,6 +122,14 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         return Start(args, out result);
     }
 
+    public void WatchPeer()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _state.WatchPeer();
+        }
+    }
+
     public void ShutdownSend()
     {
         _state.FinSent = true;
@@ -146,10 +154,14 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             // Gone already, or being released by another thread: either way it ends.
         }
 
-        _state.Socket.Dispose();
+        Dispose();
     }
 
-    public void Dispose() => _state.Socket.Dispose();
+    public void Dispose()
+    {
+        _state.Socket.Dispose();
+        _state.EndWatch();
+    }
 
     private static bool Start(SendArgs args, out IoResult result)
     {
@@ -198,7 +210,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         return false;
     }
 
-    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint)
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint) : IPeerWatcher
     {
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
@@ -207,6 +219,28 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public volatile bool FinSent;
         private volatile bool _finReceived;
         private volatile bool _resetReported;
+        private long _peerWatch;
+        private volatile bool _released;
+
+        public void WatchPeer()
+        {
+            Volatile.Write(ref _peerWatch, PeerWatch.TryAdd(Socket, this));
+            if (_released)
+            {
+                EndWatch(); // Released meanwhile, and the release may have looked too early.
+            }
+        }
+
+        public void EndWatch()
+        {
+            _released = true;
+            if (Interlocked.Exchange(ref _peerWatch, 0) is not 0 and var watch)
+            {
+                PeerWatch.Remove(watch);
+            }
+        }
+
+        void IPeerWatcher.OnPeerGone(bool isReset) => Completions.OnPeerGone(isReset);
 
         /// <summary>
         /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes

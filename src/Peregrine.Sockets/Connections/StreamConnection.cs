@@ -95,6 +95,13 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public void OnSent(IoResult result) => _writer.OnSent(result);
 
+    /// <summary>The reader, and the writer, meet it themselves when they go on.</summary>
+    public void OnPeerGone(bool isReset)
+    {
+        TrySetReason(isReset ? ConnectionCloseReason.PeerReset : ConnectionCloseReason.PeerClosed);
+        FireConnectionClosed();
+    }
+
     /// <summary>The reader met the peer's FIN.</summary>
     public void OnPeerClosed()
     {
@@ -136,6 +143,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
             new ConnectionResetException("The peer reset the connection.", new SocketException((int)error)),
         _ => new IOException($"The connection failed: {error}.", new SocketException((int)error)),
     };
+
+    protected override void WatchPeer() => _socket.WatchPeer();
 
     private static ConnectionCloseReason ReasonOf(Exception failure) => failure switch
     {

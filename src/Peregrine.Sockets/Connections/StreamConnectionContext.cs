@@ -20,6 +20,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     private readonly ILogger _logger;
     private LazySignal _closed = new();
     private int _reason;
+    private int _isWatched;
     private string? _connectionId;
     private IDictionary<object, object?>? _items;
     private IDuplexPipe? _transport;
@@ -76,11 +77,23 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public override CancellationToken ConnectionClosed
     {
-        get => _closed.Token;
+        get
+        {
+            if (!_closed.IsFired && Interlocked.Exchange(ref _isWatched, 1) == 0)
+            {
+                WatchPeer();
+            }
+
+            return _closed.Token;
+        }
+
         set => _closed.Token = value;
     }
 
     public abstract ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken);
+
+    /// <summary>Somebody looks at <see cref="ConnectionClosed"/>, for the first time: it must fire also while nobody reads.</summary>
+    protected abstract void WatchPeer();
 
     public bool TrySetReason(ConnectionCloseReason reason)
     {

@@ -153,6 +153,10 @@ public sealed class FairnessTests
             return true;
         }
 
+        public void WatchPeer()
+        {
+        }
+
         public void ShutdownSend()
         {
         }

@@ -21,6 +21,8 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
 
     public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result) => socket.SendFile(file, offset, count, out result);
 
+    public void WatchPeer() => socket.WatchPeer();
+
     public void ShutdownSend() => socket.ShutdownSend();
 
     public void Abort() => socket.Abort();
@@ -44,6 +46,7 @@ internal sealed class SimulatedSocket
     private bool _released;
     private bool _reset;
     private bool _resetReported;
+    private bool _watched;
     private Memory<byte>? _receiving;
     private bool _receivePosted;
     private ReadOnlyMemory<byte>? _sending;
@@ -150,6 +153,15 @@ internal sealed class SimulatedSocket
             result = default;
             PostSendLocked(this);
             return false;
+        }
+    }
+
+    public void WatchPeer()
+    {
+        lock (_lock)
+        {
+            _watched = true;
+            PostReceiveLocked(this);
         }
     }
 
@@ -289,6 +301,13 @@ internal sealed class SimulatedSocket
 
     private static void PostReceiveLocked(SimulatedSocket socket)
     {
+        if (socket._watched && !socket._released && (socket._finReceived || socket._reset))
+        {
+            socket._watched = false;
+            var isReset = socket._reset;
+            socket._network.Post(() => socket.Completions.OnPeerGone(isReset));
+        }
+
         if (socket._receiving is not null && !socket._receivePosted)
         {
             socket._receivePosted = true;
