@@ -13,7 +13,8 @@ public interface IConnectionSendFileFeature
     /// Sends a part of a file after everything that was written to the connection's output before, flushed or not. On Linux by sendfile(2).
     /// </summary>
     /// <remarks>
-    /// Until it ends, nothing may be flushed, and the handle must stay open. Completing the output meanwhile aborts the connection.
+    /// Until it ends, nothing may be flushed, and the handle must stay open. Completing the output meanwhile aborts the connection. The
+    /// kernel sends the file's pages: what is changed in the file before the peer has acknowledged it may arrive changed.
     /// </remarks>
     /// <param name="file">A regular file, open for reading. Its position is not used.</param>
     /// <param name="offset">The first byte to send.</param>

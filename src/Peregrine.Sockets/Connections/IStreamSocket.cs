@@ -44,10 +44,10 @@ internal interface IStreamSocket
     bool Send(ReadOnlyMemory<byte> data, out IoResult result);
 
     /// <summary>
-    /// Sends a part of a file, waiting for room: at least a byte, unless the file ends before. As with <see cref="Send"/>,
-    /// <see cref="IStreamSocketCompletions.OnSent"/> follows if it returns false, and it counts as one.
+    /// Sends what the kernel takes at once of a part of a file. Zero bytes are the end of the file; <c>OperationNotSupported</c> says that
+    /// it must be read and sent instead.
     /// </summary>
-    bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result);
+    IoResult TrySendFile(SafeFileHandle file, long offset, int count);
 
     /// <summary>
     /// From now on <see cref="IStreamSocketCompletions.OnPeerGone"/> tells of the peer's FIN or reset while nothing is being received, also

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Peregrine.Sockets.Connections;
 
 /// <summary>
-/// The one wait that a reader or a writer can have, and the request to cancel it. Every member is called under the owner's lock.
+/// The one wait that a reader or a writer can have, and the request to cancel it. Every member but <see cref="Register"/> is called under the owner's lock.
 /// <c>None → Waiting → (Attempting → Waiting)* → Ending → None</c>: who moved it out of Waiting owns the flow's state until None.
 /// </summary>
 internal struct PendingOperation
@@ -29,16 +29,26 @@ internal struct PendingOperation
         _token = token;
     }
 
-    /// <summary>Keeps the registration while the operation lasts. False if it is over already: the caller unregisters.</summary>
-    public bool TryKeep(CancellationTokenRegistration registration)
+    /// <summary>After <see cref="Begin"/>, and not under the lock: the token cancels while the operation lasts.</summary>
+    public void Register(Lock gate, Action<object?, CancellationToken> onCanceled, object owner, CancellationToken token)
     {
-        if (_state is not (State.Waiting or State.Attempting))
+        if (!token.CanBeCanceled)
         {
-            return false;
+            return;
         }
 
-        _registration = registration;
-        return true;
+        var registration = token.UnsafeRegister(onCanceled, owner);
+        lock (gate)
+        {
+            if (_state is State.Waiting or State.Attempting)
+            {
+                _registration = registration;
+                return;
+            }
+        }
+
+        // It is over already.
+        registration.Unregister();
     }
 
     /// <summary>A completion begins to work for the waiting flow: from here on, only it can end the wait.</summary>

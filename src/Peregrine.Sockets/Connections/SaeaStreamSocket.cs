@@ -112,14 +112,40 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     {
         var args = _state.SendArgsPool.Get();
         args.Begin(_state, data);
-        return Start(args, out result);
+        try
+        {
+            if (_state.Socket.SendAsync(args))
+            {
+                result = default;
+                return false;
+            }
+
+            result = args.Result;
+        }
+        catch (ObjectDisposedException)
+        {
+            result = IoResult.Released;
+        }
+
+        args.End();
+        return true;
     }
 
-    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result)
+    public IoResult TrySendFile(SafeFileHandle file, long offset, int count)
     {
-        var args = _state.SendArgsPool.Get();
-        args.Begin(_state, file, offset, count);
-        return Start(args, out result);
+        if (!OperatingSystem.IsLinux())
+        {
+            return new IoResult(0, SocketError.OperationNotSupported);
+        }
+
+        try
+        {
+            return _state.Reported(FileTransfer.TrySend(_state.Socket.SafeHandle, file, offset, count));
+        }
+        catch (ObjectDisposedException)
+        {
+            return IoResult.Released;
+        }
     }
 
     public void WatchPeer()
@@ -161,27 +187,6 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     {
         _state.Socket.Dispose();
         _state.EndWatch();
-    }
-
-    private static bool Start(SendArgs args, out IoResult result)
-    {
-        try
-        {
-            if (args.Start())
-            {
-                result = default;
-                return false;
-            }
-
-            result = args.Result;
-        }
-        catch (ObjectDisposedException)
-        {
-            result = IoResult.Released;
-        }
-
-        args.End();
-        return true;
     }
 
     private static bool TryGather(BufferSegment first, List<ArraySegment<byte>> gathered)
@@ -240,7 +245,9 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             }
         }
 
-        void IPeerWatcher.OnPeerGone(bool isReset) => Completions.OnPeerGone(isReset);
+        // A receive may have taken the error of a reset already: the hang-up stays.
+        void IPeerWatcher.OnPeerGone(bool isError, bool isHangUp) =>
+            Completions.OnPeerGone(isError || (isHangUp && !FinSent && Socket.ProtocolType == ProtocolType.Tcp));
 
         /// <summary>
         /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
@@ -326,24 +333,12 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             SetBuffer(MemoryMarshal.AsMemory(data));
         }
 
-        public void Begin(State state, SafeFileHandle file, long offset, int count)
-        {
-            Debug.Assert(_state is null);
-            _state = state;
-
-            // The stream is a wrapper that the element wants; it is not disposed, and the handle stays the caller's. On Linux: sendfile(2).
-            SendPacketsElements = [new SendPacketsElement(new FileStream(file, FileAccess.Read, bufferSize: 0, file.IsAsync), offset, count)];
-        }
-
-        public bool Start() => SendPacketsElements is null ? _state!.Socket.SendAsync(this) : _state!.Socket.SendPacketsAsync(this);
-
         /// <summary>Gives the args back; the buffer is the caller's again.</summary>
         public State End()
         {
             var state = _state!;
             _state = null;
             SetBuffer(null, 0, 0);
-            SendPacketsElements = null;
             state.SendArgsPool.Return(this);
             return state;
         }

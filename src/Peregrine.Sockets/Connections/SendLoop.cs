@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Win32.SafeHandles;
 
 namespace Peregrine.Sockets.Connections;
@@ -11,7 +12,7 @@ namespace Peregrine.Sockets.Connections;
 /// <c>WriteAsync</c> which waits has lent, which belongs to whoever moved <see cref="Pending"/> out of waiting, and what was written behind
 /// it; a part of a file.
 /// </remarks>
-internal sealed class SendLoop<TSocket>
+internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     /// <summary>
@@ -19,6 +20,7 @@ internal sealed class SendLoop<TSocket>
     /// </summary>
     private const int MostBytesOfASend = 64 * 1024;
     private const int MostBytesOfAFileSend = 1 << 20;
+    private const int MostBytesOfAFileCopy = 64 * 1024;
 
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
@@ -38,7 +40,6 @@ internal sealed class SendLoop<TSocket>
     private bool _finished;
     private TaskCompletionSource? _drained;
 
-    private bool _fileInFlight;
     private long _bytesSent;
 
     public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer, StreamSettings settings)
@@ -330,26 +331,10 @@ internal sealed class SendLoop<TSocket>
 
     private void Run()
     {
-        do
+        // The head stays in the queue while it is sent; only the loop removes it.
+        while (_socket.Send(_queue.Head!.UnsentUpTo(MostBytesOfASend), out var result) && Sent(result))
         {
-            // The head stays in the queue while it is sent; only the loop removes it.
-            bool done;
-            IoResult result;
-            if (_fileInFlight)
-            {
-                done = _socket.SendFile(_file!.File, _file.Offset, (int)Math.Min(_file.Remaining, MostBytesOfAFileSend), out result);
-            }
-            else
-            {
-                done = _socket.Send(_queue.Head!.UnsentUpTo(MostBytesOfASend), out result);
-            }
-
-            if (!done || !Sent(result))
-            {
-                return;
-            }
         }
-        while (true);
     }
 
     /// <summary>Takes note of what was sent. True if there is more to send now.</summary>
@@ -362,33 +347,25 @@ internal sealed class SendLoop<TSocket>
         }
 
         Interlocked.Add(ref _bytesSent, result.Bytes);
-        if (!_fileInFlight)
-        {
-            _queue.Head!.Consume(result.Bytes);
-        }
-        else if (!_file!.TryAdvance(result.Bytes))
-        {
-            // The peer was promised more than there is.
-            _connection.Abort(new("A file that was being sent has become shorter."));
-            Fail(IoResult.Released);
-            return false;
-        }
-
+        _queue.Head!.Consume(result.Bytes);
         return Next();
     }
 
-    /// <summary>Finds what is next. True if <see cref="Run"/> sends it; false if the loop is over, or somebody else goes on with it.</summary>
+    /// <summary>
+    /// Sends what needs no wait, and finds what does. True if <see cref="Run"/> sends it; false if the loop is over, or somebody else goes on
+    /// with it.
+    /// </summary>
     private bool Next()
     {
         while (true)
         {
             BufferSegment? sent = null;
             var lent = default(ReadOnlyMemory<byte>);
+            FileSend? file = null;
             var end = default(End);
             var isOver = false;
             lock (Gate)
             {
-                _fileInFlight = false;
                 if (_queue.Head is { } head)
                 {
                     if (head.Length > 0)
@@ -416,8 +393,7 @@ internal sealed class SendLoop<TSocket>
                 }
                 else if (_file is { Remaining: > 0 })
                 {
-                    _fileInFlight = true;
-                    return true;
+                    file = _file;
                 }
                 else
                 {
@@ -437,11 +413,86 @@ internal sealed class SendLoop<TSocket>
                 SendLent(lent);
             }
 
+            if (file is not null)
+            {
+                if (_connection.Burst.IsOver)
+                {
+                    _connection.Burst = default;
+                    _settings.Schedule(this);
+                    return false;
+                }
+
+                SendFile(file);
+            }
+
             if (isOver)
             {
                 Ended(end);
                 return false;
             }
+        }
+    }
+
+    /// <summary>The thread was given to others in the middle of a file.</summary>
+    void IThreadPoolWorkItem.Execute() => Start(start: true);
+
+    /// <summary>Sends what the kernel takes of a file. Only a byte is read, to wait for room with, unless the file must be read as a whole.</summary>
+    private void SendFile(FileSend file)
+    {
+        var result = _socket.TrySendFile(file.File, file.Offset, (int)Math.Min(file.Remaining, MostBytesOfAFileSend));
+        var isUnsupported = result.Error == SocketError.OperationNotSupported;
+        if (result.IsWouldBlock || isUnsupported)
+        {
+            QueueFile(file, isUnsupported ? (int)Math.Min(file.Remaining, MostBytesOfAFileCopy) : 1);
+        }
+        else if (result.IsError)
+        {
+            Fail(result);
+        }
+        else
+        {
+            Count(result.Bytes);
+            Advance(file, result.Bytes);
+        }
+    }
+
+    private void QueueFile(FileSend file, int count)
+    {
+        var read = default(WriteChain);
+        try
+        {
+            var segment = read.Room(_settings, count);
+            var bytes = RandomAccess.Read(file.File, segment.Free.Span[..count], file.Offset);
+            read.Advance(bytes);
+            lock (Gate)
+            {
+                if (bytes > 0)
+                {
+                    _ = QueueLocked(ref read);
+                }
+            }
+
+            Advance(file, bytes);
+        }
+        catch (Exception exception)
+        {
+            // On a completion's thread, where nobody would catch what the file or the pool throws.
+            _connection.Abort(new("A file that was being sent could not be read.", exception));
+            Fail(IoResult.Released);
+        }
+        finally
+        {
+            read.Return();
+        }
+    }
+
+    private void Advance(FileSend file, int bytes)
+    {
+        if (!file.TryAdvance(bytes))
+        {
+            // The peer was promised more than there is.
+            _connection.Abort(new("A file that was being sent has become shorter."));
+            Fail(IoResult.Released);
         }
     }
 

@@ -6,8 +6,7 @@ namespace Peregrine.Sockets.Connections;
 
 /// <summary>
 /// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
-/// so the kernel's window is the backpressure. A reader that waits holds no block: the wait receives into a few bytes of the reader's own,
-/// which are most small messages, and what is more than that is received when it is there.
+/// so the kernel's window is the backpressure, and a reader that waits holds no block (<see cref="Receiver{TSocket}"/>).
 /// </summary>
 /// <remarks>
 /// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions
@@ -17,7 +16,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     where TSocket : struct, IStreamSocket
 {
     private readonly Lock _lock = new();
-    private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
     private readonly StreamSettings _settings;
 
@@ -33,28 +31,19 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     // The flow's own, behind the guard, or the completion's while the flow waits.
     private FlowGuard _guard;
     private ManualResetValueTaskSourceCore<ReadResult> _source;
-    private ReceiveChain _received;
-    private ReceiveSize _size;
-    private byte[]? _early;
-    private int _earlyTaken;
+    private Receiver<TSocket> _receiver;
     private bool _ended;
-    private bool _drained;
     private ResultState _result;
     private Exception? _endException;
-    private long _bytesReceived;
 
     public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
     {
-        _socket = socket;
         _connection = connection;
         _settings = settings;
+        _receiver = new Receiver<TSocket>(socket, connection, settings);
     }
 
-    public long BytesReceived => Volatile.Read(ref _bytesReceived);
-
-    // Pinned where the kernel writes to it while the operation is pending.
-    private byte[] Early =>
-        _early ??= GC.AllocateUninitializedArray<byte>(_settings.WaitBufferSizeInBytes, pinned: OperatingSystem.IsWindows());
+    public long BytesReceived => _receiver.Bytes;
 
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
@@ -73,7 +62,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             // After a receive that did not fill its buffer there is most likely nothing to receive: waiting costs less than a failed attempt.
             var yields = _connection.Burst.IsOver;
             ReadResult result;
-            while (!TryTakeResult(receive: !_drained && !yields, out result))
+            while (!TryTakeResult(receive: !_receiver.IsDrained && !yields, out result))
             {
                 if (!yields && TryArrive())
                 {
@@ -120,7 +109,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
             }
 
-            _received.Advance(consumed, examined);
+            _receiver.Chain.Advance(consumed, examined);
             _result = ResultState.None;
         }
         finally
@@ -287,7 +276,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
         else if (!isReading)
         {
-            _received.Return();
+            _receiver.Chain.Return();
         }
 
         // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
@@ -322,7 +311,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             wait = _wait;
         }
 
-        if (!_received.HasUnexamined && !_ended)
+        if (!_receiver.Chain.HasUnexamined && !_ended)
         {
             ThrowIfTooMuchIsUnread();
             if (wait == Wait.Arrived)
@@ -342,10 +331,10 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     private void ThrowIfTooMuchIsUnread()
     {
-        if (_received.Length >= _settings.MaxUnreadBytes)
+        if (_receiver.Chain.Length >= _settings.MaxUnreadBytes)
         {
             throw new InvalidDataException(
-                $"{_received.Length} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
+                $"{_receiver.Chain.Length} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
         }
     }
 
@@ -359,7 +348,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
 
         _wait = Wait.Armed;
-        if (_socket.Receive(Early, out var result))
+        if (_receiver.Receive(out var result))
         {
             _arrived = result;
             _wait = Wait.Arrived;
@@ -393,21 +382,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             _wait = Wait.Armed;
         }
 
-        if (cancellationToken.CanBeCanceled)
-        {
-            var registration = cancellationToken.UnsafeRegister(
-                static (state, token) => ((SocketPipeReader<TSocket>)state!).OnTokenCanceled(token), this);
-            bool kept;
-            lock (_lock)
-            {
-                kept = _pending.TryKeep(registration);
-            }
-
-            if (!kept)
-            {
-                registration.Unregister();
-            }
-        }
+        _pending.Register(_lock, static (state, token) => ((SocketPipeReader<TSocket>)state!).OnTokenCanceled(token), this, cancellationToken);
 
         if (arm)
         {
@@ -423,7 +398,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>The end of a yield.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        if (_socket.Receive(Early, out var result))
+        if (_receiver.Receive(out var result))
         {
             OnReceived(result);
         }
@@ -473,7 +448,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
         if (completed)
         {
-            _received.Return();
+            _receiver.Chain.Return();
             exception = new InvalidOperationException("The reader was completed while a read was pending.");
         }
 
@@ -500,51 +475,24 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
     }
 
-    /// <summary>Takes what the wait has brought into the chain, and what is behind it. May throw what the pool throws, and loses nothing then.</summary>
+    /// <summary>Takes the wait's result. May throw what the pool throws, and loses nothing then.</summary>
     private void TakeArrived()
     {
-        var result = _arrived;
-        if (result.Bytes == 0)
+        if (_arrived.Bytes == 0)
         {
             _wait = Wait.None;
-            _ended = NoteEnd(result);
+            _ended = NoteEnd(_arrived);
             return;
         }
 
-        BufferSegment segment;
-        do
-        {
-            segment = _received.Room(_settings, _size.Of(_settings));
-            var arrived = _early.AsSpan(_earlyTaken, Math.Min(result.Bytes - _earlyTaken, segment.FreeLength));
-            arrived.CopyTo(segment.Free.Span);
-            _received.Received(segment, arrived.Length);
-            _earlyTaken += arrived.Length;
-        }
-        while (_earlyTaken < result.Bytes);
-
-        _earlyTaken = 0;
+        var behind = _receiver.Take(_arrived.Bytes);
         _wait = Wait.None;
-        Count(result.Bytes);
-        _drained = result.Bytes < _early!.Length;
-        if (!_drained && segment.FreeLength > 0)
+        if (behind.IsError)
         {
-            ReceiveMore(segment);
-        }
-    }
-
-    /// <summary>The wait's buffer was filled, so there is most likely more.</summary>
-    private void ReceiveMore(BufferSegment segment)
-    {
-        var free = segment.Free.Span;
-        var result = _socket.TryReceive(free);
-        _received.Received(segment, result.Bytes);
-        Note(result.Bytes, free.Length);
-        if (result.IsError)
-        {
-            // The socket will not report it again. What has come before it is read first.
+            // What has come before it is read first.
             lock (_lock)
             {
-                _failure ??= _connection.ToException(result.Error);
+                _failure ??= _connection.ToException(behind.Error);
             }
         }
     }
@@ -552,13 +500,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>Receives once, without waiting. True if the reader has something to tell: bytes, the end, or a failure.</summary>
     private bool TryReceive()
     {
-        var segment = _received.Room(_settings, _size.Of(_settings));
-        var free = segment.Free.Span;
-        var result = _socket.TryReceive(free);
-        _received.Received(segment, result.Bytes);
+        var result = _receiver.TryReceive();
         if (result.Bytes > 0)
         {
-            Note(result.Bytes, free.Length);
             return true;
         }
 
@@ -569,19 +513,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
         _ended = NoteEnd(result);
         return true;
-    }
-
-    private void Note(int bytes, int free)
-    {
-        _drained = bytes < free;
-        _size.Note(_settings, bytes, free);
-        Count(bytes);
-    }
-
-    private void Count(int bytes)
-    {
-        _connection.Burst.Add(bytes);
-        Volatile.Write(ref _bytesReceived, _bytesReceived + bytes);
     }
 
     /// <summary>Tells the connection that a receive brought nothing more. True if that is the peer's FIN, false if it is a failure.</summary>
@@ -625,14 +556,14 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         lock (_lock)
         {
-            return _aborted ?? _connection.AbortReason ?? (!_received.HasUnexamined && !_ended ? _failure : null);
+            return _aborted ?? _connection.AbortReason ?? (!_receiver.Chain.HasUnexamined && !_ended ? _failure : null);
         }
     }
 
     private ReadResult MakeResult(bool isCanceled)
     {
         _result = isCanceled ? ResultState.Tentative : ResultState.Reading;
-        return new ReadResult(_received.Bytes, isCanceled, isCompleted: _ended);
+        return new ReadResult(_receiver.Chain.Bytes, isCanceled, isCompleted: _ended);
     }
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _source.GetResult(token);

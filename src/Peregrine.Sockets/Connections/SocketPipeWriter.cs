@@ -259,22 +259,8 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             return new ValueTask<FlushResult>(new FlushResult(canceled, _loop.IsClosed));
         }
 
-        if (cancellationToken.CanBeCanceled)
-        {
-            var registration = cancellationToken.UnsafeRegister(
-                static (state, token) => ((SocketPipeWriter<TSocket>)state!).OnTokenCanceled(token), this);
-            bool kept;
-            lock (_loop.Gate)
-            {
-                kept = _loop.Pending.TryKeep(registration);
-            }
-
-            if (!kept)
-            {
-                registration.Unregister();
-            }
-        }
-
+        _loop.Pending.Register(
+            _loop.Gate, static (state, token) => ((SocketPipeWriter<TSocket>)state!).OnTokenCanceled(token), this, cancellationToken);
         _loop.Start(start);
         return new ValueTask<FlushResult>(this, _source.Version);
     }

@@ -9,7 +9,9 @@ namespace Peregrine.Sockets.Linux;
 internal interface IPeerWatcher
 {
     /// <summary>Called on the thread of the watch, which serves every connection: must not block.</summary>
-    void OnPeerGone(bool isReset);
+    /// <param name="isError">The socket has an error that nobody has taken yet: a reset.</param>
+    /// <param name="isHangUp">Nothing can be sent any more either: a reset, unless this side has sent its FIN, or the socket is no TCP socket.</param>
+    void OnPeerGone(bool isError, bool isHangUp);
 }
 
 /// <summary>
@@ -23,6 +25,7 @@ internal static unsafe partial class PeerWatch
     private const uint OneShot = 1u << 30; // EPOLLONESHOT
     private const uint PeerClosed = 0x2000; // EPOLLRDHUP
     private const uint Error = 0x8; // EPOLLERR
+    private const uint HangUp = 0x10; // EPOLLHUP
     private const int EventsAtOnce = 64;
 
     private static readonly ConcurrentDictionary<long, IPeerWatcher> Watchers = new();
@@ -96,7 +99,7 @@ internal static unsafe partial class PeerWatch
                 var happened = events + (i * EventSize);
                 if (Watchers.TryRemove(*(long*)(happened + DataOffset), out var watcher))
                 {
-                    watcher.OnPeerGone((*(uint*)happened & Error) != 0);
+                    watcher.OnPeerGone((*(uint*)happened & Error) != 0, (*(uint*)happened & HangUp) != 0);
                 }
             }
         }

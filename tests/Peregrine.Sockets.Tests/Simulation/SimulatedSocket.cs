@@ -19,7 +19,7 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
 
     public IoResult TrySend(BufferSegment first) => socket.TrySend(first);
 
-    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result) => socket.SendFile(file, offset, count, out result);
+    public IoResult TrySendFile(SafeFileHandle file, long offset, int count) => socket.TrySendFile(file, offset, count);
 
     public void WatchPeer() => socket.WatchPeer();
 
@@ -129,10 +129,15 @@ internal sealed class SimulatedSocket
         return TrySend(data.ToArray());
     }
 
-    public bool SendFile(SafeFileHandle file, long offset, int count, out IoResult result)
+    public IoResult TrySendFile(SafeFileHandle file, long offset, int count)
     {
+        if (OneIn(4))
+        {
+            return new IoResult(0, SocketError.OperationNotSupported);
+        }
+
         var part = new byte[count];
-        return Send(part.AsMemory(0, RandomAccess.Read(file, part, offset)), out result);
+        return TrySend(part.AsSpan(0, RandomAccess.Read(file, part, offset)));
     }
 
     public bool Send(ReadOnlyMemory<byte> data, out IoResult result)

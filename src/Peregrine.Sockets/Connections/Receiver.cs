@@ -1,0 +1,92 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// Receives into a reader's chain of blocks: without a wait, straight into a block; with one, into a few bytes of its own, which are most
+/// small messages, and what is more than that when it is there. So a wait holds no block.
+/// </summary>
+internal struct Receiver<TSocket>
+    where TSocket : struct, IStreamSocket
+{
+    private readonly TSocket _socket;
+    private readonly StreamConnection<TSocket> _connection;
+    private readonly StreamSettings _settings;
+    private ReceiveChain _chain;
+    private ReceiveSize _size;
+    private byte[]? _early;
+    private int _earlyTaken;
+    private long _bytes;
+
+    public Receiver(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    {
+        _socket = socket;
+        _connection = connection;
+        _settings = settings;
+    }
+
+    /// <summary>What is received and not consumed. It is the reader's; here it grows.</summary>
+    [UnscopedRef]
+    public ref ReceiveChain Chain => ref _chain;
+
+    public readonly long Bytes => Volatile.Read(in _bytes);
+
+    /// <summary>The last receive did not fill its buffer: there is most likely nothing more now.</summary>
+    public bool IsDrained { get; private set; }
+
+    /// <summary>Receives once, without waiting.</summary>
+    public IoResult TryReceive() => TryReceive(_chain.Room(_settings, _size.Of(_settings)));
+
+    /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
+    public bool Receive(out IoResult result)
+    {
+        // Pinned where the kernel writes to it while the operation is pending.
+        _early ??= GC.AllocateUninitializedArray<byte>(_settings.WaitBufferSizeInBytes, pinned: OperatingSystem.IsWindows());
+        return _socket.Receive(_early, out result);
+    }
+
+    /// <summary>
+    /// Moves the bytes that a wait has brought into the chain, and receives what is behind them. May throw what the pool throws, and loses
+    /// nothing then: it can be called again.
+    /// </summary>
+    /// <returns>What was behind them: nothing, or an error, which the socket will not report again.</returns>
+    public IoResult Take(int arrived)
+    {
+        BufferSegment segment;
+        do
+        {
+            segment = _chain.Room(_settings, _size.Of(_settings));
+            var part = _early.AsSpan(_earlyTaken, Math.Min(arrived - _earlyTaken, segment.FreeLength));
+            part.CopyTo(segment.Free.Span);
+            _chain.Received(segment, part.Length);
+            _earlyTaken += part.Length;
+        }
+        while (_earlyTaken < arrived);
+
+        _earlyTaken = 0;
+        Count(arrived);
+        IsDrained = arrived < _early!.Length;
+        return IsDrained || segment.FreeLength == 0 ? IoResult.WouldBlock : TryReceive(segment);
+    }
+
+    private IoResult TryReceive(BufferSegment segment)
+    {
+        var free = segment.Free.Span;
+        var result = _socket.TryReceive(free);
+        _chain.Received(segment, result.Bytes);
+        IsDrained = result.Bytes < free.Length;
+        if (result.Bytes > 0)
+        {
+            _size.Note(_settings, result.Bytes, free.Length);
+            Count(result.Bytes);
+        }
+
+        return result;
+    }
+
+    private void Count(int bytes)
+    {
+        _connection.Burst.Add(bytes);
+        Volatile.Write(ref _bytes, _bytes + bytes);
+    }
+}
