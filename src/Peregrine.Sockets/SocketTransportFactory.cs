@@ -7,6 +7,7 @@ using Peregrine.Sockets.Connections;
 using Peregrine.Sockets.Listening;
 using Peregrine.Sockets.Scheduling;
 using Peregrine.Sockets.Time;
+using Peregrine.Sockets.Tuning;
 
 namespace Peregrine.Sockets;
 
@@ -37,19 +38,26 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
     private readonly ILogger _logger;
     private readonly LoopWatch? _loopWatch;
+    private readonly SocketTuning _tuning;
+    private readonly GrantReport _grants;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
         new DefaultObjectPool<SaeaStreamSocket.SendArgs>(new SaeaStreamSocket.SendArgsPolicy(), maximumRetained: 256);
 
     /// <summary>Makes a transport.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the parameter's name is the option's path.</exception>
     public SocketTransportFactory(SocketTransportOptions options, ILoggerFactory loggerFactory)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Backlog);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxUnreadBytes);
+        foreach (var (option, value, accepted) in OptionRanges.Check(options.Backlog, options.MaxUnreadBytes, options.Socket))
+        {
+            throw new ArgumentOutOfRangeException(option, value, $"{option} takes {accepted}.");
+        }
+
         _options = options;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Sockets"));
+        _tuning = new SocketTuning(options.Socket);
+        _grants = new GrantReport(options, _logger);
         _settings = options.StreamSettings ?? new StreamSettings
         {
             Pool = options.MemoryPool,
@@ -63,13 +71,14 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
-    /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and IPv4.</summary>
+    /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
     /// <remarks>
     /// The file of a Unix domain socket that nobody listens on any more is replaced; it is removed when the listener is closed.
     /// Port 0 takes a free port: the listener's <see cref="IConnectionListener.EndPoint"/> tells which.
     /// </remarks>
     /// <exception cref="AddressInUseException">The port or path is in use, or the path is a file that is not a socket.</exception>
     /// <exception cref="NotSupportedException">The endpoint is of a type that cannot be listened on.</exception>
+    /// <exception cref="SocketOptionException">An option cannot be had for the address or on this platform, or the kernel refuses it.</exception>
     /// <exception cref="SocketException">The system refuses, for example a privileged port or an address of another machine.</exception>
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
@@ -88,10 +97,13 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         var socket = CreateSocket(endpoint);
         try
         {
+            _tuning.ApplyToListening(socket, endpoint);
+
             // Neither ReuseAddress nor ExclusiveAddressUse is touched: each would share the port silently. SO_REUSEADDR alone, which
             // lets a restart bind while old connections are in TIME_WAIT, is set by the runtime.
             socket.Bind(endpoint);
             socket.Listen(_options.Backlog);
+            _grants.Report(socket);
             return new ValueTask<IConnectionListener>(new SocketConnectionListener(socket, Accepted, _options.TimeProvider, _logger));
         }
         catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
@@ -106,16 +118,43 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
-    /// <summary>Connects to <paramref name="endpoint"/>.</summary>
+    /// <summary>Connects to <paramref name="endpoint"/>: of a <see cref="DnsEndPoint"/>, to the first of its addresses that answers.</summary>
     /// <exception cref="SocketException">The connection could not be made.</exception>
+    /// <exception cref="SocketOptionException">An option cannot be had for the address or on this platform, or the kernel refuses it.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled first.</exception>
     public async ValueTask<ConnectionContext> ConnectAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        var socket = CreateSocket(endpoint);
+        if (endpoint is not DnsEndPoint host)
+        {
+            return await ConnectToAddressAsync(endpoint, cancellationToken).ConfigureAwait(false);
+        }
+
+        // By hand, because the runtime tries several addresses with one socket only if none of its options were set by number.
+        var addresses = await Dns.GetHostAddressesAsync(host.Host, host.AddressFamily, cancellationToken).ConfigureAwait(false);
+        SocketException? last = null;
+        foreach (var address in addresses)
+        {
+            try
+            {
+                return await ConnectToAddressAsync(new IPEndPoint(address, host.Port), cancellationToken).ConfigureAwait(false);
+            }
+            catch (SocketException exception)
+            {
+                last = exception;
+            }
+        }
+
+        throw last ?? new SocketException((int)SocketError.HostNotFound);
+    }
+
+    private async ValueTask<ConnectionContext> ConnectToAddressAsync(EndPoint address, CancellationToken cancellationToken)
+    {
+        var socket = CreateSocket(address);
         try
         {
-            await socket.ConnectAsync(endpoint, cancellationToken).ConfigureAwait(false);
+            _tuning.ApplyToConnecting(socket, address);
+            await socket.ConnectAsync(address, cancellationToken).ConfigureAwait(false);
             return Connected(socket, lingerInBackground: true);
         }
         catch
@@ -132,13 +171,8 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             return new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         }
 
-        if (endpoint is not IPEndPoint ip)
-        {
-            return new Socket(SocketType.Stream, ProtocolType.Tcp);
-        }
-
-        var socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        if (ip.Address.Equals(IPAddress.IPv6Any) || ip.Address.IsIPv4MappedToIPv6)
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        if (endpoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true })
         {
             socket.DualMode = true;
         }
@@ -161,15 +195,14 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         return null;
     }
 
-    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket) => Connected(socket, lingerInBackground: false);
+    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket)
+    {
+        _tuning.ApplyToAccepted(socket);
+        return Connected(socket, lingerInBackground: false);
+    }
 
     private StreamConnection<SaeaStreamSocket> Connected(Socket socket, bool lingerInBackground)
     {
-        if (socket.ProtocolType == ProtocolType.Tcp)
-        {
-            socket.NoDelay = _options.NoDelay;
-        }
-
         var local = socket.LocalEndPoint;
         var remote = socket.RemoteEndPoint;
         return new StreamConnection<SaeaStreamSocket>(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)

@@ -8,15 +8,13 @@ public sealed class SocketTransportOptions
 {
     /// <summary>
     /// The number of connections that the kernel may complete and queue before the server accepts them (listen(2)).
-    /// Default 4096; at least 1. The kernel lowers it silently to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
+    /// Default 4096; at least 1. The kernel lowers it to <c>net.core.somaxconn</c>, which is logged; when the queue is full, clients wait and
+    /// retry.
     /// </summary>
     public int Backlog { get; set; } = 4096;
 
-    /// <summary>
-    /// Whether small segments are sent at once (TCP_NODELAY, tcp(7)) instead of being held back until earlier ones are acknowledged.
-    /// Default <see langword="true"/>. Has no meaning for Unix domain sockets.
-    /// </summary>
-    public bool NoDelay { get; set; } = true;
+    /// <summary>Options of its sockets: those that listen, those that are accepted and those that connect.</summary>
+    public SocketOptions Socket { get; init; } = new();
 
     /// <summary>
     /// Where reads and flushes go on that had to wait. Default <see cref="ConnectionScheduling.ThreadPool"/>. Where

@@ -24,4 +24,11 @@ internal static partial class SocketsLog
     [LoggerMessage(5, LogLevel.Warning,
         "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, in which no other connection of that loop was served: a handler that blocks or computes for long needs the scheduling \"ThreadPool\" instead of \"Inline\".")]
     public static partial void LoopHeld(ILogger logger, EndPoint? endPoint, double milliseconds);
+
+    [LoggerMessage(6, LogLevel.Information, "{Option} = {Asked}: the kernel grants {Granted}; {Sysctl} is its bound.")]
+    public static partial void GrantedOtherwise(ILogger logger, string option, long asked, long granted, string sysctl);
+
+    [LoggerMessage(7, LogLevel.Warning,
+        "Socket.FastOpenQueueLength = {Length}: the kernel has TCP Fast Open switched off for servers, so connections are accepted without it; set bit 2 of net.ipv4.tcp_fastopen, which is {Setting}.")]
+    public static partial void FastOpenIsOff(ILogger logger, int length, long setting);
 }

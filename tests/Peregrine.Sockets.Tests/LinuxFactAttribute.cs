@@ -4,5 +4,5 @@ namespace Peregrine.Sockets.Tests;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class LinuxFactAttribute : FactAttribute
 {
-    public LinuxFactAttribute() => Skip = OperatingSystem.IsLinux() ? null : "Only Linux has this.";
+    public LinuxFactAttribute() => Skip = OperatingSystem.IsLinux() ? null : "Linux only.";
 }

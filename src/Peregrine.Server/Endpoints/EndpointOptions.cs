@@ -11,7 +11,7 @@ public sealed class EndpointOptions
 
     /// <summary>
     /// The number of connections that the kernel completes and queues before they are accepted (listen(2)). Default 4096; at least 1. The
-    /// kernel lowers it to <c>net.core.somaxconn</c>; when the queue is full, clients wait and retry.
+    /// kernel lowers it to <c>net.core.somaxconn</c>, which is logged; when the queue is full, clients wait and retry.
     /// </summary>
     public int Backlog { get; set; } = 4096;
 
@@ -27,6 +27,6 @@ public sealed class EndpointOptions
     /// </summary>
     public long MaxUnreadBytes { get; set; } = 1 << 20;
 
-    /// <summary>Options of the sockets of its connections.</summary>
+    /// <summary>Options of its sockets: those that listen and those that are accepted.</summary>
     public SocketOptions Socket { get; } = new();
 }

@@ -93,12 +93,13 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         var bound = new List<ServerEndpoint>();
         try
         {
-            foreach (var (definition, options, setting) in _settings.ReadEndpoints())
+            foreach (var settings in _settings.ReadEndpoints())
             {
-                var pipeline = EndpointPipeline.Build(definition, _services);
-                var listeners = await BindAsync(definition, options, setting, cancellationToken).ConfigureAwait(false);
-                running.Add(new RunningEndpoint(definition.Name, listeners, pipeline, _tracker, _clock, _logger));
-                bound.Add(new ServerEndpoint(definition.Name, options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
+                var name = settings.Definition.Name;
+                var pipeline = EndpointPipeline.Build(settings.Definition, _services);
+                var listeners = await BindAsync(settings, cancellationToken).ConfigureAwait(false);
+                running.Add(new RunningEndpoint(name, listeners, pipeline, _tracker, _clock, _logger));
+                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
             }
         }
         catch
@@ -115,24 +116,15 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _server.Endpoints = bound;
     }
 
-    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(
-        EndpointDefinition definition, EndpointOptions options, string setting, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(EndpointSettings settings, CancellationToken cancellationToken)
     {
-        if (!EndpointUrl.TryParse(options.Url!, out var addresses, out var problem))
+        var url = settings.Options.Url!;
+        if (!EndpointUrl.TryParse(url, out var addresses, out var problem))
         {
-            throw new PeregrineStartException($"{setting} = \"{options.Url}\": {problem}.");
+            throw new PeregrineStartException($"{settings.UrlSetting} = \"{url}\": {problem}.");
         }
 
-        var transport = _builder.Transport ?? new SocketTransportFactory(
-            new SocketTransportOptions
-            {
-                Backlog = options.Backlog,
-                Scheduling = options.Scheduling,
-                MaxUnreadBytes = options.MaxUnreadBytes,
-                NoDelay = options.Socket.NoDelay,
-                TimeProvider = _clock,
-            },
-            _loggerFactory);
+        var transport = _builder.Transport ?? CreateTransport(settings.Options);
         var listeners = new List<IConnectionListener>();
         var address = addresses[0];
         try
@@ -158,18 +150,34 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         {
             foreach (var listener in listeners)
             {
-                await CloseAsync(listener, definition.Name).ConfigureAwait(false);
+                await CloseAsync(listener, settings.Definition.Name).ConfigureAwait(false);
+            }
+
+            if (exception is SocketOptionException refused)
+            {
+                throw new PeregrineStartException($"{settings.SettingOf(refused.Option)} = \"{refused.Value}\": {refused.Problem}.", exception);
             }
 
             if (exception is SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException)
             {
                 throw new PeregrineStartException(
-                    $"{setting} = \"{options.Url}\" (endpoint \"{definition.Name}\"): {BindFailure.Explain(exception, address)}", exception);
+                    $"{settings.UrlSetting} = \"{url}\" (endpoint \"{settings.Definition.Name}\"): {BindFailure.Explain(exception, address)}", exception);
             }
 
             throw;
         }
     }
+
+    private SocketTransportFactory CreateTransport(EndpointOptions options) => new(
+        new SocketTransportOptions
+        {
+            Backlog = options.Backlog,
+            Scheduling = options.Scheduling,
+            MaxUnreadBytes = options.MaxUnreadBytes,
+            Socket = options.Socket,
+            TimeProvider = _clock,
+        },
+        _loggerFactory);
 
     private async Task CloseAsync(IConnectionListener listener, string endpoint)
     {

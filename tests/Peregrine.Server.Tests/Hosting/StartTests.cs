@@ -79,7 +79,7 @@ public sealed class StartTests
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 7100), server.Server.Endpoints[0].Addresses[0]);
         var settings = server.Host.Services.GetRequiredService<ServerSettings>();
         Assert.Equal(TimeSpan.FromMinutes(1), settings.ReadOptions().ShutdownTimeout);
-        var (_, options, _) = Assert.Single(settings.ReadEndpoints());
+        var options = Assert.Single(settings.ReadEndpoints()).Options;
         Assert.Equal(16, options.Backlog);
         Assert.Equal(ConnectionScheduling.Inline, options.Scheduling);
         Assert.False(options.Socket.NoDelay);
@@ -96,7 +96,7 @@ public sealed class StartTests
                 options.Socket.NoDelay = false;
             },
             tcp => tcp.Run(Handlers.EchoAsync)));
-        var (_, options, _) = Assert.Single(server.Host.Services.GetRequiredService<ServerSettings>().ReadEndpoints());
+        var options = Assert.Single(server.Host.Services.GetRequiredService<ServerSettings>().ReadEndpoints()).Options;
         Assert.Equal(7, options.Backlog);
         Assert.False(options.Socket.NoDelay);
         await server.StartAsync();
@@ -122,6 +122,20 @@ public sealed class StartTests
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "Sometimes", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "1", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Socket:NoDelay", "yes", "Peregrine:Endpoints:echo:Socket:NoDelay", "yes")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:KeepAlive:Tme", "00:01:00", "Peregrine:Endpoints:echo:Socket:KeepAlive:Tme", "Interval")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:KeepAlive", "true", "Peregrine:Endpoints:echo:Socket:KeepAlive", "section")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:KeepAlive:Time", "60", "Peregrine:Endpoints:echo:Socket:KeepAlive:Time = \"60\"", "00:00:01")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:KeepAlive:Interval", "00:00:00", "Peregrine:Endpoints:echo:Socket:KeepAlive:Interval = \"00:00:00\"", "09:06:07")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:KeepAlive:Count", "128", "Peregrine:Endpoints:echo:Socket:KeepAlive:Count = \"128\"", "127")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:ReceiveBufferSizeInBytes", "0", "Peregrine:Endpoints:echo:Socket:ReceiveBufferSizeInBytes = \"0\"", "1073741823")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:SendBufferSizeInBytes", "64K", "Peregrine:Endpoints:echo:Socket:SendBufferSizeInBytes = \"64K\"", "1073741823")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:Linger", "00:00:02", "Peregrine:Endpoints:echo:Socket:Linger = \"00:00:02\"", "00:00:00")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:UserTimeout", "25.00:00:00", "Peregrine:Endpoints:echo:Socket:UserTimeout = \"25.00:00:00\"", "24.20:31:23.647")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:UnsentLowWatermarkInBytes", "-1", "Peregrine:Endpoints:echo:Socket:UnsentLowWatermarkInBytes = \"-1\"", "16384")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:Dscp", "64", "Peregrine:Endpoints:echo:Socket:Dscp = \"64\"", "from 0 to 63")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:IPv6Only", "1", "Peregrine:Endpoints:echo:Socket:IPv6Only = \"1\"", "true or false")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:Device", "sixteen-bytes-xx", "Peregrine:Endpoints:echo:Socket:Device = \"sixteen-bytes-xx\"", "15 bytes")]
+    [InlineData("Peregrine:Endpoints:echo:Socket:FastOpenQueueLength", "-1", "Peregrine:Endpoints:echo:Socket:FastOpenQueueLength = \"-1\"", "from 0")]
     [InlineData("Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80", "Peregrine:Endpoints:echo:Url", "tcp//127.0.0.1:80")]
     [InlineData("Peregrine", "y", "Peregrine", "section")]
     [InlineData("Peregrine:Endpoints", "x", "Peregrine:Endpoints", "section")]

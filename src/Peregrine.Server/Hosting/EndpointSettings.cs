@@ -1,0 +1,67 @@
+using Microsoft.Extensions.Configuration;
+using Peregrine.Server.Endpoints;
+
+namespace Peregrine.Server.Hosting;
+
+/// <summary>The settings of an endpoint: what code says, overridden by its section of the configuration.</summary>
+/// <param name="Definition">What code says.</param>
+/// <param name="Options">Complete and in their ranges, but for the url.</param>
+/// <param name="Path">Where the options are set, for messages.</param>
+/// <param name="UrlSetting">Where the url is set.</param>
+internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointOptions Options, string Path, string UrlSetting)
+{
+    /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
+    public static EndpointSettings Read(EndpointDefinition definition, IConfigurationSection? section)
+    {
+        var options = new EndpointOptions { Url = definition.Url };
+        try
+        {
+            definition.Options(options);
+        }
+        catch (Exception exception)
+        {
+            throw CallbackFailed($"the endpoint \"{definition.Name}\"", exception);
+        }
+
+        if (section is not null)
+        {
+            ReadSection(section, options);
+        }
+
+        // An endpoint of code has no section, and its name may be one that no section can have.
+        var path = definition.Url is null || section is not null
+            ? $"{ServerSettings.Root}:Endpoints:{definition.Name}"
+            : $"Endpoint \"{definition.Name}\" (in code)";
+        if (string.IsNullOrEmpty(options.Url))
+        {
+            throw new PeregrineStartException(
+                $"{path}:{nameof(options.Url)} is missing: the endpoint \"{definition.Name}\" has a handler and no url; set it to {EndpointUrl.Accepted}.");
+        }
+
+        foreach (var (option, value, accepted) in OptionRanges.Check(options.Backlog, options.MaxUnreadBytes, options.Socket))
+        {
+            throw new PeregrineStartException($"{SettingOf(path, option)} = \"{value}\": it takes {accepted}.");
+        }
+
+        var fromCode = definition.Url is not null && section?[nameof(options.Url)] is null;
+        return new EndpointSettings(definition, options, path, fromCode ? "Listen" : $"{path}:{nameof(options.Url)}");
+    }
+
+    /// <summary>The setting of an option, whose path has dots where the configuration has colons.</summary>
+    public string SettingOf(string option) => SettingOf(Path, option);
+
+    public static PeregrineStartException CallbackFailed(string where, Exception exception) =>
+        new($"The options that code sets for {where} failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
+
+    private static string SettingOf(string path, string option) => $"{path}:{option.Replace('.', ':')}";
+
+    private static void ReadSection(IConfigurationSection section, EndpointOptions options)
+    {
+        section.CheckKeys("an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.MaxUnreadBytes), nameof(options.Socket));
+        options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
+        options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
+        options.Scheduling = section.Read(nameof(options.Scheduling), options.Scheduling, StrictSection.ParseName<ConnectionScheduling>, "ThreadPool or Inline");
+        options.MaxUnreadBytes = section.Read(nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, StrictSection.ParseLong, OptionRanges.MaxUnreadBytes);
+        SocketSettings.Read(section.GetSection(nameof(options.Socket)), options.Socket);
+    }
+}
