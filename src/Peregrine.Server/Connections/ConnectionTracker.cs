@@ -23,7 +23,7 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
         ServerConnection connection;
         try
         {
-            connection = new ServerConnection(context, endpoint, pipeline, clock, logger);
+            connection = new ServerConnection(context, endpoint, pipeline, this, clock, logger);
         }
         catch (Exception exception)
         {
@@ -36,13 +36,6 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
 
         Interlocked.Increment(ref _started);
         _connections[connection] = true;
-        _ = connection.Ended.ContinueWith(
-            static (_, state) =>
-            {
-                var (tracker, connection) = ((ConnectionTracker, ServerConnection))state!;
-                tracker._connections.TryRemove(connection, out bool _);
-            },
-            (this, connection), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
         // Either this sees the flag, or whoever set it sees the connection: the dictionary's lock and the barrier after the flag order them.
         Interlocked.MemoryBarrier();
@@ -58,6 +51,9 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
 
         ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
     }
+
+    /// <summary>A connection is gone.</summary>
+    public void Remove(ServerConnection connection) => _connections.TryRemove(connection, out _);
 
     /// <summary>Asks every connection to end, those too that are started later.</summary>
     public void RequestClose()

@@ -8,18 +8,22 @@ namespace Peregrine.Server.Connections;
 /// <summary>One connection from its start to its end: runs the endpoint's pipeline, then closes. Each step is guarded.</summary>
 internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
 {
+    private static readonly TaskCompletionSource s_gone = CreateGone();
+
     private readonly ConnectionContext _connection;
     private readonly ConnectionDelegate _pipeline;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly IConnectionCloseFeature _close;
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConnectionTracker _tracker;
+    private TaskCompletionSource? _ended;
     private LazySignal _closeRequested = new();
 
-    public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, TimeProvider clock, ILogger logger)
+    public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, ConnectionTracker tracker, TimeProvider clock, ILogger logger)
     {
         _connection = connection;
         _pipeline = pipeline;
+        _tracker = tracker;
         _clock = clock;
         _logger = logger;
         Endpoint = endpoint;
@@ -29,8 +33,8 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     public string Endpoint { get; }
 
-    /// <summary>Completes when the connection is gone, never with an exception.</summary>
-    public Task Ended => _ended.Task;
+    /// <summary>Completes when the connection is gone, never with an exception. Made when it is asked for: only a stop does.</summary>
+    public Task Ended => Volatile.Read(ref _ended)?.Task ?? AddEnded();
 
     public CancellationToken ConnectionClosedRequested
     {
@@ -63,39 +67,59 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         try
         {
             var started = _clock.GetTimestamp();
-            var failure = await RunPipelineAsync().ConfigureAwait(false);
+            var isLogged = _logger.IsEnabled(LogLevel.Debug);
+            if (isLogged)
+            {
+                ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
+            }
+
+            Exception? failure = null;
+            try
+            {
+                await _pipeline(_connection).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                failure = FailureOf(exception);
+            }
+
+            _close.TrySetReason(_closeRequested.IsFired ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
             await CloseAsync(failure).ConfigureAwait(false);
-            var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
-            ServerLog.ConnectionEnded(
-                _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+            if (isLogged)
+            {
+                var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
+                ServerLog.ConnectionEnded(
+                    _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+            }
         }
         finally
         {
             // Whatever a foreign feature throws, the stop does not wait for a connection that is gone.
-            _ended.SetResult();
+            _tracker.Remove(this);
+            if (Interlocked.CompareExchange(ref _ended, s_gone, null) is { } ended)
+            {
+                ended.SetResult();
+            }
         }
     }
 
-    private async Task<Exception?> RunPipelineAsync()
+    /// <summary>Null for what is no failure of the handler: the peer's reset, this side's abort, the answer to a request to end.</summary>
+    private Exception? FailureOf(Exception exception)
     {
-        try
+        if (IsExpected(exception))
         {
-            ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
-            await _pipeline(_connection).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (IsExpected(exception))
-        {
-            // The peer's reset, this side's abort, or the handler's answer to a request to end: none is a failure of the handler.
-        }
-        catch (Exception exception)
-        {
-            _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
-            ServerLog.HandlerFailed(_logger, Endpoint, _connection.ConnectionId, exception);
-            return exception;
+            return null;
         }
 
-        _close.TrySetReason(_closeRequested.IsFired ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
-        return null;
+        _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
+        ServerLog.HandlerFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        return exception;
+    }
+
+    private Task AddEnded()
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (Interlocked.CompareExchange(ref _ended, ended, null) ?? ended).Task;
     }
 
     /// <summary>
@@ -133,6 +157,13 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         {
             ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
         }
+    }
+
+    private static TaskCompletionSource CreateGone()
+    {
+        var gone = new TaskCompletionSource();
+        gone.SetResult();
+        return gone;
     }
 
     private static CloseFeature AddCloseFeature(ConnectionContext connection)

@@ -49,7 +49,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
             }
             else
             {
-                (_set ??= []).Add(entry);
+                (_set ??= new(capacity: 1)).Add(entry); // Most often it stays the server's one.
             }
         }
     }

@@ -89,7 +89,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         try
         {
             ThrowIfReadingIsNotAllowed();
-            return TryTakeResult(receive: true, out result);
+
+            // As for a read that follows: an attempt that finds nothing leaves the wait armed that this one would arm.
+            return TryTakeResult(receive: !_receiver.IsDrained, out result) || (TryArrive() && TryTakeResult(receive: false, out result));
         }
         finally
         {

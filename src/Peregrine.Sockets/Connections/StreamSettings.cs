@@ -24,7 +24,7 @@ internal sealed class StreamSettings
     public int LargestReceiveInBytes { get; init; } = 256 * 1024;
 
     /// <summary>What a wait receives into: each connection that has waited once keeps as much.</summary>
-    public int WaitBufferSizeInBytes { get; init; } = 512;
+    public int WaitBufferSizeInBytes { get; init; } = 256;
 
     /// <summary>With less room than this at its end, a block is left and a new one rented.</summary>
     public int MinimumReceiveSizeInBytes { get; init; } = 2 * 1024;
