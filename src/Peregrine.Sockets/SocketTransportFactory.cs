@@ -49,7 +49,8 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
-        foreach (var (option, value, accepted) in OptionRanges.Check(options.Backlog, options.MaxUnreadBytes, options.Socket))
+        foreach (var (option, value, accepted) in OptionRanges.Check(
+            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket))
         {
             throw new ArgumentOutOfRangeException(option, value, $"{option} takes {accepted}.");
         }
@@ -94,28 +95,11 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             UnixSocketFile.RemoveStale(unix);
         }
 
-        var socket = CreateSocket(endpoint);
-        try
-        {
-            _tuning.ApplyToListening(socket, endpoint);
-
-            // Neither ReuseAddress nor ExclusiveAddressUse is touched: each would share the port silently. SO_REUSEADDR alone, which
-            // lets a restart bind while old connections are in TIME_WAIT, is set by the runtime.
-            socket.Bind(endpoint);
-            socket.Listen(_options.Backlog);
-            _grants.Report(socket);
-            return new ValueTask<IConnectionListener>(new SocketConnectionListener(socket, Accepted, _options.TimeProvider, _logger));
-        }
-        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
-        {
-            socket.Dispose();
-            throw new AddressInUseException($"The address {endpoint} is in use.", exception);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+        var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
+        _grants.Report(sockets[0]);
+        var listeners = Array.ConvertAll(
+            sockets, socket => new SocketConnectionListener(socket, Accepted, _options.AcceptSlots, _options.TimeProvider, _logger));
+        return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
     /// <summary>Connects to <paramref name="endpoint"/>: of a <see cref="DnsEndPoint"/>, to the first of its addresses that answers.</summary>
@@ -150,7 +134,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
     private async ValueTask<ConnectionContext> ConnectToAddressAsync(EndPoint address, CancellationToken cancellationToken)
     {
-        var socket = CreateSocket(address);
+        var socket = SocketTuning.Create(address);
         try
         {
             _tuning.ApplyToConnecting(socket, address);
@@ -162,22 +146,6 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             socket.Dispose();
             throw;
         }
-    }
-
-    private static Socket CreateSocket(EndPoint endpoint)
-    {
-        if (endpoint is UnixDomainSocketEndPoint)
-        {
-            return new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        }
-
-        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        if (endpoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true })
-        {
-            socket.DualMode = true;
-        }
-
-        return socket;
     }
 
     private LoopWatch? CreateLoopWatch()

@@ -13,6 +13,18 @@ public sealed class SocketTransportOptions
     /// </summary>
     public int Backlog { get; set; } = 4096;
 
+    /// <summary>
+    /// How many sockets listen on the same TCP port (SO_REUSEPORT, socket(7)), each with a queue of <see cref="Backlog"/> connections, over
+    /// which the kernel spreads the clients. Default 1; from 1 to 1024. More than one on Linux only. They are one listener to whoever accepts,
+    /// and unbound together, so that no connection is lost. Nobody else gets the port, unless the same user asks for it with SO_REUSEPORT.
+    /// </summary>
+    public int Listeners { get; set; } = 1;
+
+    /// <summary>
+    /// How many calls of <c>AcceptAsync</c> accept at once, on each socket that listens; more wait. Default 1; from 1 to 1024.
+    /// </summary>
+    public int AcceptSlots { get; set; } = 1;
+
     /// <summary>Options of its sockets: those that listen, those that are accepted and those that connect.</summary>
     public SocketOptions Socket { get; init; } = new();
 

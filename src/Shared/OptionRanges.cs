@@ -12,6 +12,8 @@ internal readonly record struct OptionOutOfRange(string Option, object Value, st
 internal static class OptionRanges
 {
     public const string Backlog = "a number from 1; the default is 4096";
+    public const string Listeners = "a number from 1 to 1024; the default is 1";
+    public const string AcceptSlots = "a number from 1 to 1024; the default is 1";
     public const string MaxUnreadBytes = "a number from 1; the default is 1048576";
     public const string BufferSize = "a number of bytes from 1 to 1073741823; not set, the system tunes it";
     public const string Linger = "00:00:00, which resets at the release, and nothing longer, which would hold a thread; not set, the kernel sends the rest";
@@ -23,6 +25,9 @@ internal static class OptionRanges
     public const string KeepAliveTime = "a time of whole seconds from 00:00:01 to 09:06:07";
     public const string KeepAliveCount = "a number from 1 to 127";
 
+    // Far more than any machine has cores: a larger number is a mistake, which would take the process's descriptors.
+    private const int MostOfAPort = 1024;
+
     // The kernel doubles what it is given (socket(7)).
     private const int LargestBufferSize = int.MaxValue / 2;
 
@@ -33,11 +38,13 @@ internal static class OptionRanges
     private const int LongestKeepAliveTime = 32767;
     private const int LargestKeepAliveCount = 127;
 
-    public static IEnumerable<OptionOutOfRange> Check(int backlog, long maxUnreadBytes, SocketOptions socket)
+    public static IEnumerable<OptionOutOfRange> Check(int backlog, int listeners, int acceptSlots, long maxUnreadBytes, SocketOptions socket)
     {
         IEnumerable<OptionOutOfRange?> checks =
         [
             Check(nameof(Backlog), backlog, backlog >= 1, Backlog),
+            Check(nameof(Listeners), listeners, listeners is >= 1 and <= MostOfAPort, Listeners),
+            Check(nameof(AcceptSlots), acceptSlots, acceptSlots is >= 1 and <= MostOfAPort, AcceptSlots),
             Check(nameof(MaxUnreadBytes), maxUnreadBytes, maxUnreadBytes >= 1, MaxUnreadBytes),
             CheckSocket(nameof(socket.ReceiveBufferSizeInBytes), socket.ReceiveBufferSizeInBytes, IsBufferSize, BufferSize),
             CheckSocket(nameof(socket.SendBufferSizeInBytes), socket.SendBufferSizeInBytes, IsBufferSize, BufferSize),

@@ -16,6 +16,16 @@ public sealed class EndpointOptions
     public int Backlog { get; set; } = 4096;
 
     /// <summary>
+    /// How many sockets listen on its TCP port (SO_REUSEPORT, socket(7)), each with a queue of <see cref="Backlog"/> connections, over which the
+    /// kernel spreads the clients. Default 1; from 1 to 1024. More than one on Linux only. At the stop, what each has queued is served. Nobody
+    /// else gets the port, unless the same user asks for it with SO_REUSEPORT.
+    /// </summary>
+    public int Listeners { get; set; } = 1;
+
+    /// <summary>How many loops accept connections, on each socket that listens. Default 1; from 1 to 1024.</summary>
+    public int AcceptSlots { get; set; } = 1;
+
+    /// <summary>
     /// Where its handlers run. Default <see cref="ConnectionScheduling.ThreadPool"/>; <see cref="ConnectionScheduling.Inline"/> is faster, for
     /// handlers that never block: one that holds an event loop for 100 ms or more is logged.
     /// </summary>

@@ -7,10 +7,19 @@ namespace Peregrine.Server.Endpoints;
 
 /// <summary>An endpoint that is bound: its listeners, their accept loops and the pipeline of its connections.</summary>
 internal sealed class RunningEndpoint(
-    string name, IReadOnlyList<IConnectionListener> listeners, ConnectionDelegate pipeline, ConnectionTracker tracker, TimeProvider clock, ILogger logger)
+    string name,
+    IReadOnlyList<IConnectionListener> listeners,
+    int acceptSlots,
+    ConnectionDelegate pipeline,
+    ConnectionTracker tracker,
+    TimeProvider clock,
+    ILogger logger)
 {
     private readonly AcceptLoop[] _loops =
-        [.. listeners.Select(listener => new AcceptLoop(listener, name, connection => tracker.Start(connection, name, pipeline), clock, logger))];
+    [
+        .. listeners.SelectMany(listener => Enumerable.Repeat(listener, acceptSlots))
+            .Select(listener => new AcceptLoop(listener, name, connection => tracker.Start(connection, name, pipeline), clock, logger)),
+    ];
 
     private Task _accepting = Task.CompletedTask;
 
@@ -30,9 +39,13 @@ internal sealed class RunningEndpoint(
     /// <summary>Completes when everything that was queued for the endpoint is accepted.</summary>
     public async Task StopAcceptingAsync()
     {
-        foreach (var (listener, loop) in listeners.Zip(_loops))
+        foreach (var loop in _loops)
         {
             loop.Stop();
+        }
+
+        foreach (var listener in listeners)
+        {
             await GuardAsync(() => listener.UnbindAsync()).ConfigureAwait(false);
         }
 

@@ -38,7 +38,8 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
                 $"{path}:{nameof(options.Url)} is missing: the endpoint \"{definition.Name}\" has a handler and no url; set it to {EndpointUrl.Accepted}.");
         }
 
-        foreach (var (option, value, accepted) in OptionRanges.Check(options.Backlog, options.MaxUnreadBytes, options.Socket))
+        foreach (var (option, value, accepted) in OptionRanges.Check(
+            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket))
         {
             throw new PeregrineStartException($"{SettingOf(path, option)} = \"{value}\": it takes {accepted}.");
         }
@@ -57,9 +58,13 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
 
     private static void ReadSection(IConfigurationSection section, EndpointOptions options)
     {
-        section.CheckKeys("an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Scheduling), nameof(options.MaxUnreadBytes), nameof(options.Socket));
+        section.CheckKeys(
+            "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
+            nameof(options.MaxUnreadBytes), nameof(options.Socket));
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
+        options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);
+        options.AcceptSlots = section.Read(nameof(options.AcceptSlots), options.AcceptSlots, StrictSection.ParseNumber, OptionRanges.AcceptSlots);
         options.Scheduling = section.Read(nameof(options.Scheduling), options.Scheduling, StrictSection.ParseName<ConnectionScheduling>, "ThreadPool or Inline");
         options.MaxUnreadBytes = section.Read(nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, StrictSection.ParseLong, OptionRanges.MaxUnreadBytes);
         SocketSettings.Read(section.GetSection(nameof(options.Socket)), options.Socket);

@@ -98,7 +98,10 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                 var name = settings.Definition.Name;
                 var pipeline = EndpointPipeline.Build(settings.Definition, _services);
                 var listeners = await BindAsync(settings, cancellationToken).ConfigureAwait(false);
-                running.Add(new RunningEndpoint(name, listeners, pipeline, _tracker, _clock, _logger));
+
+                // A transport of the application need not take several calls at once.
+                var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
+                running.Add(new RunningEndpoint(name, listeners, slots, pipeline, _tracker, _clock, _logger));
                 bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
             }
         }
@@ -172,6 +175,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         new SocketTransportOptions
         {
             Backlog = options.Backlog,
+            Listeners = options.Listeners,
+            AcceptSlots = options.AcceptSlots,
             Scheduling = options.Scheduling,
             MaxUnreadBytes = options.MaxUnreadBytes,
             Socket = options.Socket,

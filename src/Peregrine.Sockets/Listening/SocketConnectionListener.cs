@@ -19,21 +19,28 @@ internal sealed class SocketConnectionListener : IConnectionListener
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _unbound = new();
 
-    // Held while a call accepts: the socket is disposed only when none does. Disposed with an accept pending, it would set a linger time
-    // of zero on the file description, and connections accepted from an inherited one would later close with a reset.
-    private readonly SemaphoreSlim _accepting = new(1, 1);
+    private readonly SemaphoreSlim _slots;
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+
+    // Under the lock. The socket is released only when no call accepts: disposed with an accept pending, it would set a linger time of
+    // zero on the file description, and connections accepted from an inherited one would later close with a reset.
+    private int _accepting;
+    private bool _isOver;
     private AcceptBackoff _backoff;
     private long? _drainingSince;
 
     /// <param name="socket">Listening; belongs to the listener from here on.</param>
     /// <param name="connect">Makes a connection of an accepted socket; may throw a <see cref="SocketException"/>.</param>
+    /// <param name="slots">How many calls accept at once.</param>
     /// <param name="clock">The clock of the back-off.</param>
     /// <param name="logger">The transport's logger.</param>
-    public SocketConnectionListener(Socket socket, Func<Socket, ConnectionContext> connect, TimeProvider clock, ILogger logger)
+    public SocketConnectionListener(Socket socket, Func<Socket, ConnectionContext> connect, int slots, TimeProvider clock, ILogger logger)
     {
         socket.Blocking = false;
         _socket = socket;
         _connect = connect;
+        _slots = new SemaphoreSlim(slots, slots);
         _clock = clock;
         _logger = logger;
         EndPoint = socket.LocalEndPoint!;
@@ -41,11 +48,13 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
     public EndPoint EndPoint { get; }
 
-    /// <summary>Waits for the next connection. A second call waits until the first has ended.</summary>
+    /// <summary>Waits for the next connection. When every slot has a call, one more waits until one of them has ended.</summary>
     /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted.</returns>
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
-        await _accepting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Enter();
+        var isOver = false;
         try
         {
             while (!_unbound.IsCancellationRequested)
@@ -65,12 +74,13 @@ internal sealed class SocketConnectionListener : IConnectionListener
                 }
             }
 
-            _socket.Dispose();
+            isOver = true;
             return null;
         }
         finally
         {
-            _accepting.Release();
+            Leave(isOver);
+            _slots.Release();
         }
     }
 
@@ -102,9 +112,34 @@ internal sealed class SocketConnectionListener : IConnectionListener
     public async ValueTask DisposeAsync()
     {
         await _unbound.CancelAsync().ConfigureAwait(false);
-        await _accepting.WaitAsync().ConfigureAwait(false);
+        Enter();
+        Leave(isOver: true);
+        await _released.Task.ConfigureAwait(false);
+    }
+
+    private void Enter()
+    {
+        lock (_lock)
+        {
+            _accepting++;
+        }
+    }
+
+    /// <summary>The last one that leaves a listener whose time is over releases the socket.</summary>
+    private void Leave(bool isOver)
+    {
+        lock (_lock)
+        {
+            _isOver |= isOver;
+            if (--_accepting > 0 || !_isOver)
+            {
+                return;
+            }
+        }
+
+        // Whoever enters from here on finds it unbound, never waits, and takes the disposed socket for an empty queue.
         _socket.Dispose();
-        _accepting.Release();
+        _released.TrySetResult();
     }
 
     /// <summary>Null if accept failed, or the listener was unbound: the caller tries again.</summary>
@@ -119,7 +154,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
             try
             {
                 var socket = await _socket.AcceptAsync(token).ConfigureAwait(false);
-                _backoff.Reset();
+                ResetBackoff();
                 return socket;
             }
             catch (SocketException exception)
@@ -136,19 +171,33 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
     private async Task BackOffAsync(SocketError error, CancellationToken cancellationToken)
     {
-        var delay = _backoff.Next(error);
-        if (delay == TimeSpan.Zero)
+        TimeSpan delay;
+        bool report;
+        lock (_lock)
         {
-            return;
+            // One for all slots: what one of them has met, descriptors or memory, all lack.
+            delay = _backoff.Next(error);
+            report = delay > TimeSpan.Zero && _backoff.ShouldReport(_clock);
         }
 
-        if (_backoff.ShouldReport(_clock))
+        if (report)
         {
             SocketsLog.AcceptFailed(_logger, EndPoint, error);
         }
 
-        // Edge-triggered epoll does not tell again when a descriptor is free: only a timer can retry (accept failed before it dequeued).
-        await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
+        if (delay > TimeSpan.Zero)
+        {
+            // Edge-triggered epoll does not tell again when a descriptor is free: only a timer can retry (accept failed before it dequeued).
+            await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void ResetBackoff()
+    {
+        lock (_lock)
+        {
+            _backoff.Reset();
+        }
     }
 
     /// <summary>
@@ -157,9 +206,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
     /// </summary>
     private async ValueTask<Socket?> TakeQueuedSocketAsync()
     {
-        var now = _clock.GetTimestamp();
-        _drainingSince ??= now;
-        while (_clock.GetElapsedTime(_drainingSince.Value) < DrainLimit)
+        while (!IsDrainOver())
         {
             try
             {
@@ -177,6 +224,15 @@ internal sealed class SocketConnectionListener : IConnectionListener
         }
 
         return null;
+    }
+
+    private bool IsDrainOver()
+    {
+        lock (_lock)
+        {
+            _drainingSince ??= _clock.GetTimestamp();
+            return _clock.GetElapsedTime(_drainingSince.Value) >= DrainLimit;
+        }
     }
 
     private ConnectionContext? Connect(Socket socket)

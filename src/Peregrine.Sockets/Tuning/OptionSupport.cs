@@ -28,6 +28,26 @@ internal static class OptionSupport
         }
     }
 
+    /// <summary>Several listeners share one port, which takes SO_REUSEPORT.</summary>
+    /// <exception cref="SocketOptionException">The address or the platform has only one.</exception>
+    public static void CheckListeners(int listeners, EndPoint address, bool isLinux)
+    {
+        if (listeners == 1)
+        {
+            return;
+        }
+
+        if (address is UnixDomainSocketEndPoint)
+        {
+            throw new SocketOptionException(nameof(SocketTransportOptions.Listeners), listeners, "a Unix domain socket has one listener; remove the option");
+        }
+
+        if (!isLinux)
+        {
+            throw new SocketOptionException(nameof(SocketTransportOptions.Listeners), listeners, "several listeners of one port are spread on Linux only; remove the option");
+        }
+    }
+
     /// <summary>What a refusal by the kernel means, as the end of a sentence.</summary>
     public static string Explain(string option, SocketException exception) => exception.SocketErrorCode switch
     {

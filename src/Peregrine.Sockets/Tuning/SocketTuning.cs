@@ -35,6 +35,23 @@ internal sealed class SocketTuning
         }
     }
 
+    /// <summary>A stream socket of the family of an address, its options as the runtime leaves them.</summary>
+    public static Socket Create(EndPoint endpoint)
+    {
+        if (endpoint is UnixDomainSocketEndPoint)
+        {
+            return new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        }
+
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        if (endpoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true })
+        {
+            socket.DualMode = true;
+        }
+
+        return socket;
+    }
+
     /// <summary>Before the bind.</summary>
     /// <exception cref="SocketOptionException">An option cannot be had for the address, or is refused.</exception>
     public void ApplyToListening(Socket socket, EndPoint address)

@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Server.Hosting;
+using Peregrine.Sockets;
 
 namespace Peregrine.Server.Tests.Hosting;
 
@@ -69,17 +71,63 @@ public sealed class SocketSettingsTests
     }
 
     [Theory]
-    [InlineData("tcp://127.0.0.1:0", "Device", "peregrine0", "no such network interface")]
-    [InlineData("tcp://127.0.0.1:0", "IPv6Only", "True", "IPv4 address")]
-    [InlineData("unix:@peregrine-socket-settings", "Dscp", "46", "Unix domain socket")]
-    [InlineData("unix:@peregrine-socket-settings", "KeepAlive:Time", "00:01:00", "Unix domain socket")]
+    [InlineData("tcp://127.0.0.1:0", "Socket:Device", "peregrine0", "no such network interface")]
+    [InlineData("tcp://127.0.0.1:0", "Socket:IPv6Only", "True", "IPv4 address")]
+    [InlineData("unix:@peregrine-socket-settings", "Listeners", "4", "Unix domain socket")]
+    [InlineData("unix:@peregrine-socket-settings", "Socket:Dscp", "46", "Unix domain socket")]
+    [InlineData("unix:@peregrine-socket-settings", "Socket:KeepAlive:Time", "00:01:00", "Unix domain socket")]
     public async Task An_option_that_cannot_be_had_is_named_with_its_remedy(string url, string key, string value, string problem)
     {
+        var setting = $"Peregrine:Endpoints:echo:{key}";
         var message = await StartAndFailAsync(
             builder => builder.Endpoint("echo", tcp => tcp.Run(Handlers.EchoAsync)),
-            new() { ["Peregrine:Endpoints:echo:Url"] = url, [$"{Socket}:{key}"] = value });
-        Assert.StartsWith($"{Socket}:{key} = \"{value}\": ", message, StringComparison.Ordinal);
+            new() { ["Peregrine:Endpoints:echo:Url"] = url, [setting] = value });
+        Assert.StartsWith($"{setting} = \"{value}\": ", message, StringComparison.Ordinal);
         Assert.Contains(problem, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Several_listeners_and_slots_are_one_address_and_serve_every_client()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return; // Several listeners of one port are refused.
+        }
+
+        const int Clients = 40;
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddPeregrine(server => server.Configure(options => options.ThrowOnStartFailure = true).Listen(
+            "tcp://127.0.0.1:0",
+            options =>
+            {
+                options.Listeners = 4;
+                options.AcceptSlots = 2;
+            },
+            tcp => tcp.Run(Handlers.EchoAsync)));
+        using var host = builder.Build();
+        await host.StartAsync().InTimeAsync();
+        var address = Assert.Single(Assert.Single(host.Services.GetRequiredService<PeregrineServer>().Endpoints).Addresses);
+        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        var clients = new List<ConnectionContext>();
+        for (var i = 0; i < Clients; i++)
+        {
+            clients.Add(await transport.ConnectAsync(address));
+            await clients[i].SendAsync("hello");
+        }
+
+        foreach (var client in clients)
+        {
+            Assert.Equal("hello", await client.ReceiveAsync(5));
+        }
+
+        var stop = host.StopAsync();
+        foreach (var client in clients)
+        {
+            Assert.Equal("", await client.ReceiveToEndAsync());
+            await client.DisposeAsync();
+        }
+
+        await stop.InTimeAsync();
     }
 
     [Fact]

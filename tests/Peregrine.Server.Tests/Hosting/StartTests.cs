@@ -118,6 +118,8 @@ public sealed class StartTests
     [InlineData("Peregrine:Endpoint:echo:Url", "tcp://*:1", "Peregrine:Endpoint", "Endpoints")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "0", "Peregrine:Endpoints:echo:Backlog", "0")]
     [InlineData("Peregrine:Endpoints:echo:Backlog", "many", "Peregrine:Endpoints:echo:Backlog", "many")]
+    [InlineData("Peregrine:Endpoints:echo:Listeners", "0", "Peregrine:Endpoints:echo:Listeners = \"0\"", "from 1 to 1024")]
+    [InlineData("Peregrine:Endpoints:echo:AcceptSlots", "1025", "Peregrine:Endpoints:echo:AcceptSlots = \"1025\"", "from 1 to 1024")]
     [InlineData("Peregrine:Endpoints:echo:MaxUnreadBytes", "0", "Peregrine:Endpoints:echo:MaxUnreadBytes", "1048576")]
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "Sometimes", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]
     [InlineData("Peregrine:Endpoints:echo:Scheduling", "1", "Peregrine:Endpoints:echo:Scheduling", "ThreadPool or Inline")]

@@ -133,6 +133,34 @@ public sealed class SocketListenerTests : IAsyncDisposable
         Assert.NotNull(server);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Every_slot_accepts_and_the_last_one_that_leaves_closes_the_socket(bool unbind)
+    {
+        const int Slots = 3;
+        var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool };
+        await using var listener = await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(AnyLoopbackPort);
+        var accepts = Enumerable.Range(0, Slots + 1).Select(_ => listener.AcceptAsync().AsTask()).ToArray();
+        for (var i = 0; i < accepts.Length; i++)
+        {
+            using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(listener.EndPoint);
+        }
+
+        foreach (var connection in await Task.WhenAll(accepts).Bounded())
+        {
+            Assert.NotNull(connection);
+            connection.Abort();
+            await connection.DisposeAsync();
+        }
+
+        accepts = [.. Enumerable.Range(0, Slots + 1).Select(_ => listener.AcceptAsync().AsTask())];
+        await (unbind ? listener.UnbindAsync() : listener.DisposeAsync()).Bounded();
+        Assert.All(await Task.WhenAll(accepts).Bounded(), Assert.Null);
+        await using var second = await _transport.BindAsync(listener.EndPoint);
+    }
+
     [Fact]
     public async Task Dispose_ends_an_accept_that_waits_and_frees_the_port()
     {

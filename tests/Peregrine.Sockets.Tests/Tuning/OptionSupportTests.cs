@@ -13,6 +13,9 @@ public sealed class OptionSupportTests
     public static TheoryData<string, Action<SocketTransportOptions>> OutOfRange => new()
     {
         { "Backlog", options => options.Backlog = 0 },
+        { "Listeners", options => options.Listeners = 0 },
+        { "Listeners", options => options.Listeners = 1025 },
+        { "AcceptSlots", options => options.AcceptSlots = 0 },
         { "MaxUnreadBytes", options => options.MaxUnreadBytes = 0 },
         { "Socket.KeepAlive.Time", options => options.Socket.KeepAlive.Time = TimeSpan.Zero },
         { "Socket.KeepAlive.Time", options => options.Socket.KeepAlive.Time = TimeSpan.FromSeconds(1.5) },
