@@ -97,8 +97,9 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
+        var address = sockets[0].LocalEndPoint!;
         var listeners = Array.ConvertAll(
-            sockets, socket => new SocketConnectionListener(socket, Accepted, _options.AcceptSlots, _options.TimeProvider, _logger));
+            sockets, listening => new SocketConnectionListener(listening, socket => Accepted(socket, address), _options.AcceptSlots, _options.TimeProvider, _logger));
         return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
@@ -139,7 +140,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         {
             _tuning.ApplyToConnecting(socket, address);
             await socket.ConnectAsync(address, cancellationToken).ConfigureAwait(false);
-            return Connected(socket, lingerInBackground: true);
+            return Connected(socket, socket.LocalEndPoint, lingerInBackground: true);
         }
         catch
         {
@@ -163,21 +164,19 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         return null;
     }
 
-    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket)
+    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket, EndPoint listener)
     {
         _tuning.ApplyToAccepted(socket);
-        return Connected(socket, lingerInBackground: false);
+        return Connected(socket, listener, lingerInBackground: false);
     }
 
-    private StreamConnection<SaeaStreamSocket> Connected(Socket socket, bool lingerInBackground)
-    {
-        var local = socket.LocalEndPoint;
-        var remote = socket.RemoteEndPoint;
-        return new StreamConnection<SaeaStreamSocket>(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
+    private StreamConnection<SaeaStreamSocket> Connected(Socket socket, EndPoint? local, bool lingerInBackground) =>
+        new(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
         {
             Socket = socket,
-            LocalEndPoint = local,
-            RemoteEndPoint = remote,
+
+            // A listener on every address does not tell which one it was: then the connection asks, if somebody wants to know.
+            LocalEndPoint = local is IPEndPoint { Address: var address } && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? null : local,
+            RemoteEndPoint = socket.RemoteEndPoint,
         };
-    }
 }

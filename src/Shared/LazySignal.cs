@@ -9,14 +9,12 @@ namespace Peregrine;
 [SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
 internal struct LazySignal
 {
-    private readonly Lock _lock = new();
+    // One for all: it is held for a few instructions, a handful of times in the life of a connection, and one each would cost 40 bytes.
+    private static readonly Lock s_lock = new();
+
     private CancellationTokenSource? _source;
     private CancellationToken? _token;
     private volatile bool _fired;
-
-    public LazySignal()
-    {
-    }
 
     public readonly bool IsFired => _fired;
 
@@ -25,7 +23,7 @@ internal struct LazySignal
     {
         get
         {
-            lock (_lock)
+            lock (s_lock)
             {
                 if (_token is not { } token)
                 {
@@ -39,7 +37,7 @@ internal struct LazySignal
 
         set
         {
-            lock (_lock)
+            lock (s_lock)
             {
                 _token = value;
             }
@@ -50,7 +48,7 @@ internal struct LazySignal
     public void Fire(Action<Exception> onCallbackFailed)
     {
         CancellationTokenSource? source;
-        lock (_lock)
+        lock (s_lock)
         {
             if (_fired)
             {

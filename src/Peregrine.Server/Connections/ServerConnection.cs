@@ -17,7 +17,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private readonly IConnectionCloseFeature _close;
     private readonly ConnectionTracker _tracker;
     private TaskCompletionSource? _ended;
-    private LazySignal _closeRequested = new();
+    private LazySignal _closeRequested;
 
     public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, ConnectionTracker tracker, TimeProvider clock, ILogger logger)
     {

@@ -84,5 +84,16 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
         && (key != typeof(IConnectionSendFileFeature) || !_connection.IsTransportReplaced);
 
-    private int IndexOf(Type key) => _set?.FindIndex(entry => entry.Key == key) ?? -1;
+    private int IndexOf(Type key)
+    {
+        for (var i = 0; i < (_set?.Count ?? 0); i++)
+        {
+            if (_set![i].Key == key)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
 }

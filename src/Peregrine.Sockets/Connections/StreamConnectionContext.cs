@@ -18,10 +18,11 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature
 {
     private readonly ILogger _logger;
-    private LazySignal _closed = new();
+    private LazySignal _closed;
     private int _reason;
     private int _isWatched;
     private string? _connectionId;
+    private EndPoint? _localEndPoint;
     private IDictionary<object, object?>? _items;
     private IDuplexPipe? _transport;
     private ConnectionFeatureCollection? _features;
@@ -63,7 +64,12 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     /// <summary>Middleware has put itself between the application and the socket, and must see every byte.</summary>
     public bool IsTransportReplaced => _transport is not null;
 
-    public override EndPoint? LocalEndPoint { get; set; }
+    /// <summary>Unless it was given: asked of the socket when somebody looks, and null if that is after its release.</summary>
+    public override EndPoint? LocalEndPoint
+    {
+        get => _localEndPoint ??= AskLocalEndPoint();
+        set => _localEndPoint = value;
+    }
 
     public override EndPoint? RemoteEndPoint { get; set; }
 
@@ -101,6 +107,18 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
         // The reader, the writer, the handler and the server's stop may all end the connection at once.
         return Interlocked.CompareExchange(ref _reason, (int)reason, (int)ConnectionCloseReason.None) == (int)ConnectionCloseReason.None;
+    }
+
+    private EndPoint? AskLocalEndPoint()
+    {
+        try
+        {
+            return Socket?.LocalEndPoint;
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
     }
 
     protected void FireConnectionClosed() =>

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -50,6 +51,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
     /// <summary>Waits for the next connection. When every slot has a call, one more waits until one of them has ended.</summary>
     /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -143,6 +145,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
     }
 
     /// <summary>Null if accept failed, or the listener was unbound: the caller tries again.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Socket?> WaitForSocketAsync(CancellationToken cancellationToken)
     {
         using var linked = cancellationToken.CanBeCanceled
