@@ -3,8 +3,7 @@ namespace Peregrine;
 /// <summary>Options of the sockets of an endpoint or a transport: those that listen, those that are accepted and those that connect.</summary>
 /// <remarks>
 /// An option that is set and that the platform or the address does not have fails the start by its name; so does one that the kernel refuses.
-/// Those that the transport cannot set by name of the runtime exist on Linux only. A Unix domain socket has
-/// <see cref="SendBufferSizeInBytes"/> and nothing else of it.
+/// A Unix domain socket has <see cref="SendBufferSizeInBytes"/> and nothing else of it.
 /// </remarks>
 public sealed class SocketOptions
 {
@@ -36,8 +35,9 @@ public sealed class SocketOptions
     /// kernel goes on sending them. Only <see cref="TimeSpan.Zero"/> can be set, since the release would hold a thread for a longer time.
     /// </summary>
     /// <remarks>
-    /// Zero hurts: the release resets the connection, and what the kernel still has to send is discarded. A graceful close has the peer's
-    /// FIN by then, unless its time was over. What it brings is that no TIME_WAIT is left behind.
+    /// Zero hurts: what the kernel still has to send at the release is discarded, and the connection is reset. The graceful close waits for
+    /// the peer's FIN and not for its acknowledgements, so a client that ends its side first, and reads then, loses the rest of its answer.
+    /// What zero brings is that no TIME_WAIT is left behind.
     /// </remarks>
     public TimeSpan? Linger { get; set; }
 

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server.Tests;
 
@@ -47,6 +48,17 @@ public sealed class ArchitectureTests
         var root = Source.Parent!.FullName;
         var sample = File.ReadAllText(Path.Combine(root, "samples", "FirstServer", "Program.cs"));
         Assert.Contains(sample, File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_page_of_the_settings_names_every_option()
+    {
+        var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
+        var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
+            .Except([nameof(EndpointOptions.Socket), nameof(SocketOptions.KeepAlive)]);
+        Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
+
+        static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);
     }
 
     private static DirectoryInfo FindSource()

@@ -71,7 +71,7 @@ public sealed class PeregrineBuilder
     }
 
     /// <summary>
-    /// Listens by <paramref name="transport"/> instead of the socket transport, for every endpoint. Options of sockets have no effect then.
+    /// Listens by <paramref name="transport"/> instead of the socket transport, for every endpoint. Options of listeners and of sockets have no effect then.
     /// </summary>
     public PeregrineBuilder UseTransport(IConnectionListenerFactory transport)
     {

@@ -17,6 +17,8 @@ public sealed class BadInputTests
     [InlineData("--Peregrine:Endpoints:echo:Url=tcp://127.0.0.1:99999", Url, "99999")]
     [InlineData("--Peregrine:Endpoints:echo:Url=tcp://192.0.2.1:7000", Url, "192.0.2.1")]
     [InlineData("--Peregrine:Endpoints:other:Url=tcp://127.0.0.1:0", "Peregrine:Endpoints:other", "other")]
+    [InlineData("--Peregrine:Endpoints:echo:Socket:Dscp=64", "Peregrine:Endpoints:echo:Socket:Dscp", "from 0 to 63")]
+    [InlineData("--Peregrine:Endpoints:echo:Socket:Device=peregrine0", "Peregrine:Endpoints:echo:Socket:Device", "no such network interface")]
     [InlineData("--Peregrine:ShutdownTimeout=soon", "Peregrine:ShutdownTimeout", "soon")]
     public async Task A_wrong_setting_ends_the_start_with_one_clear_line(string argument, params string[] expected)
     {
