@@ -1,25 +1,17 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Net;
 using System.Net.Sockets;
 using BenchmarkDotNet.Attributes;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.Extensions.Logging.Abstractions;
-using Peregrine.Sockets;
 
 namespace Peregrine.Benchmarks.Sockets;
 
-/// <summary>
-/// A message to a connection of the transport and back, over loopback, one at a time: what the reader and the writer allocate. The client is a
-/// socket with blocking calls, which allocate nothing.
-/// </summary>
+/// <summary>A message to a server and back, one at a time: what the reader and the writer do together.</summary>
 [MemoryDiagnoser]
 [SuppressMessage("Reliability", "CA1001", Justification = "The cleanup disposes.")]
 public class EchoRoundTrip
 {
-    private IConnectionListener _listener = null!;
-    private ConnectionContext _server = null!;
-    private Socket _client = null!;
+    private Loopback _loopback = null!;
     private Task _echo = null!;
+    private Task _plainEcho = null!;
     private byte[] _message = null!;
     private byte[] _answer = null!;
 
@@ -29,57 +21,66 @@ public class EchoRoundTrip
     [GlobalSetup]
     public async Task StartAsync()
     {
-        _message = new byte[Size];
-        new Random(1).NextBytes(_message);
+        _message = RandomMessage.Of(Size);
         _answer = new byte[Size];
-        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
-        _listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
-        _client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await _client.ConnectAsync(_listener.EndPoint);
-        _server = (await _listener.AcceptAsync())!;
-        _echo = EchoAsync(_server);
+        _loopback = await Loopback.ConnectAsync();
+        _echo = EchoAsync();
+        _plainEcho = EchoPlainAsync();
 
-        RoundTrip();
-        if (!_answer.AsSpan().SequenceEqual(_message))
-        {
-            throw new InvalidOperationException("The answer is not the message.");
-        }
+        Transport();
+        Expect.Same(_message, _answer);
+        _answer.AsSpan().Clear();
+        PlainSocket();
+        Expect.Same(_message, _answer);
     }
+
+    [Benchmark(Baseline = true)]
+    public void PlainSocket() => RoundTrip(_loopback.SocketPeer);
 
     [Benchmark]
-    public void RoundTrip()
-    {
-        _client.Send(_message);
-        for (var received = 0; received < _answer.Length;)
-        {
-            received += _client.Receive(_answer, received, _answer.Length - received, SocketFlags.None);
-        }
-    }
+    public void Transport() => RoundTrip(_loopback.ConnectionPeer);
 
     [GlobalCleanup]
     public async Task StopAsync()
     {
-        _client.Dispose();
+        _loopback.ConnectionPeer.Shutdown(SocketShutdown.Send);
+        _loopback.SocketPeer.Shutdown(SocketShutdown.Send);
         await _echo;
-        await _server.DisposeAsync();
-        await _listener.DisposeAsync();
+        await _plainEcho;
+        await _loopback.DisposeAsync();
     }
 
-    private static async Task EchoAsync(ConnectionContext connection)
+    private void RoundTrip(Socket client)
     {
+        client.Send(_message);
+        Loopback.Receive(client, _answer);
+    }
+
+    private async Task EchoAsync()
+    {
+        var (input, output) = (_loopback.Connection.Transport.Input, _loopback.Connection.Transport.Output);
         while (true)
         {
-            var read = await connection.Transport.Input.ReadAsync();
+            var read = await input.ReadAsync();
             foreach (var segment in read.Buffer)
             {
-                await connection.Transport.Output.WriteAsync(segment);
+                await output.WriteAsync(segment);
             }
 
-            connection.Transport.Input.AdvanceTo(read.Buffer.End);
+            input.AdvanceTo(read.Buffer.End);
             if (read.IsCompleted)
             {
                 return;
             }
+        }
+    }
+
+    private async Task EchoPlainAsync()
+    {
+        var buffer = new byte[16 * 1024];
+        while (await _loopback.Socket.ReceiveAsync(buffer.AsMemory()) is > 0 and var bytes)
+        {
+            await _loopback.Socket.SendAsync(buffer.AsMemory(0, bytes));
         }
     }
 }
