@@ -24,7 +24,9 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
             }
         }
 
-        for (var round = 0; round < plan.Rounds; round++)
+        // Round 0 is not counted. Saturated, the runtime takes ten seconds and more to compile what is hot for good, and runs code with counters
+        // in it until then: with a few seconds of warm-up, the first round measured that.
+        for (var round = scenario.NeedsFreshServer ? 1 : 0; round <= plan.Rounds; round++)
         {
             // Each round starts with another, so that none is always the one after the longest pause.
             for (var turn = 0; turn < results.Length; turn++)
@@ -32,7 +34,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
                 var result = results[(round + turn) % results.Length];
                 if (result.Failure is null && (result.Contestant.IsManaged || !scenario.NeedsManagedServer))
                 {
-                    await TryAsync(result, $"in round {round + 1}", () => RoundAsync(result, round + 1, cancellationToken));
+                    await TryAsync(result, $"in round {round}", () => RoundAsync(result, round, cancellationToken));
                 }
             }
         }
@@ -75,6 +77,11 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
         try
         {
             var measured = await Driver.RunAsync(scenario, _servers[result], plan.ClientCores, cancellationToken);
+            if (round == 0)
+            {
+                return;
+            }
+
             result.Rounds.Add(measured);
             var numbers = scenario.Metrics.Where(metric => metric.IsCompared || metric == scenario.Metrics[0])
                 .Select(metric => $"{metric.Show(measured.Get(metric))} {metric.Title}");

@@ -229,10 +229,11 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         public void WatchPeer()
         {
-            Volatile.Write(ref _peerWatch, PeerWatch.TryAdd(Socket, this));
+            // A full barrier, between the write here and the look at the release, which does the same the other way round: one sees the other.
+            Interlocked.Exchange(ref _peerWatch, PeerWatch.TryAdd(Socket, this));
             if (_released)
             {
-                EndWatch(); // Released meanwhile, and the release may have looked too early.
+                EndWatch();
             }
         }
 
