@@ -612,9 +612,9 @@ internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
 
         // First, because the flush goes on in the application's code, which may take its time.
         end.Drained?.TrySetResult();
-        if (end.File is { } file)
+        if (end.File is not null)
         {
-            _settings.Scheduler.Schedule(_ => file.End(end.IsClosed), null);
+            EndFile(end.File, end.IsClosed);
         }
 
         if (end.IsFlushed)
@@ -622,6 +622,9 @@ internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
             _writer.EndFlush(isCanceled: false, exception: null);
         }
     }
+
+    // Apart, because its closure would be allocated whenever the loop ends.
+    private void EndFile(FileSend file, bool isClosed) => _settings.Scheduler.Schedule(_ => file.End(isClosed), null);
 
     private void Count(int bytes)
     {
