@@ -186,6 +186,9 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     public void Dispose()
     {
         _state.Socket.Dispose();
+
+        // Or its finalizer would keep all of the connection alive for one garbage collection more.
+        _state.ReceiveArgs?.Dispose();
         _state.EndWatch();
     }
 
