@@ -14,7 +14,7 @@ internal struct Receiver<TSocket>
     private readonly StreamSettings _settings;
     private ReceiveChain _chain;
     private ReceiveSize _size;
-    private byte[]? _early;
+    private WaitBuffer _early;
     private int _earlyTaken;
     private long _bytes;
 
@@ -38,12 +38,7 @@ internal struct Receiver<TSocket>
     public IoResult TryReceive() => TryReceive(_chain.Room(_settings, _size.Of(_settings)));
 
     /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
-    public bool Receive(out IoResult result)
-    {
-        // Pinned where the kernel writes to it while the operation is pending.
-        _early ??= GC.AllocateUninitializedArray<byte>(_settings.WaitBufferSizeInBytes, pinned: OperatingSystem.IsWindows());
-        return _socket.Receive(_early, out result);
-    }
+    public bool Receive(out IoResult result) => _socket.Receive(_early.Get(_settings), out result);
 
     /// <summary>
     /// Moves the bytes that a wait has brought into the chain, and receives what is behind them. May throw what the pool throws, and loses
@@ -56,7 +51,7 @@ internal struct Receiver<TSocket>
         do
         {
             segment = _chain.Room(_settings, _size.Of(_settings));
-            var part = _early.AsSpan(_earlyTaken, Math.Min(arrived - _earlyTaken, segment.FreeLength));
+            var part = _early.Span.Slice(_earlyTaken, Math.Min(arrived - _earlyTaken, segment.FreeLength));
             part.CopyTo(segment.Free.Span);
             _chain.Received(segment, part.Length);
             _earlyTaken += part.Length;
@@ -65,7 +60,8 @@ internal struct Receiver<TSocket>
 
         _earlyTaken = 0;
         Count(arrived);
-        IsDrained = arrived < _early!.Length;
+        IsDrained = arrived < _early.Length;
+        _early.Note(_settings, arrived);
         return IsDrained || segment.FreeLength == 0 ? IoResult.WouldBlock : TryReceive(segment);
     }
 

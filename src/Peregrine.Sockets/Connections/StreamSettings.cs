@@ -26,6 +26,9 @@ internal sealed class StreamSettings
     /// <summary>What a wait receives into: each connection that has waited once keeps as much.</summary>
     public int WaitBufferSizeInBytes { get; init; } = 256;
 
+    /// <summary>The same for one whose waits keep filling that.</summary>
+    public int LargestWaitBufferInBytes { get; init; } = 2 * 1024;
+
     /// <summary>With less room than this at its end, a block is left and a new one rented.</summary>
     public int MinimumReceiveSizeInBytes { get; init; } = 2 * 1024;
 

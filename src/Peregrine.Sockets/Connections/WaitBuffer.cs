@@ -1,0 +1,39 @@
+namespace Peregrine.Sockets.Connections;
+
+/// <summary>
+/// What a connection's waits receive into. Small, for each connection that has waited once keeps it; larger as long as the waits fill it,
+/// so that what several small messages bring together needs no second receive.
+/// </summary>
+internal struct WaitBuffer
+{
+    private const int FillsToGrow = 8;
+    private const int SmallOnesToShrink = 64;
+
+    private byte[]? _bytes;
+    private byte _inARow;
+
+    public readonly int Length => _bytes!.Length;
+
+    public readonly Span<byte> Span => _bytes;
+
+    public byte[] Get(StreamSettings settings) => _bytes ??= Allocate(settings.WaitBufferSizeInBytes);
+
+    /// <summary>Takes note of what a wait has brought, after it was copied: the buffer may be another one then.</summary>
+    public void Note(StreamSettings settings, int arrived)
+    {
+        var isLarge = Length > settings.WaitBufferSizeInBytes;
+        var counts = isLarge ? arrived < settings.WaitBufferSizeInBytes : arrived == Length;
+        if (!counts)
+        {
+            _inARow = 0;
+        }
+        else if (++_inARow >= (isLarge ? SmallOnesToShrink : FillsToGrow))
+        {
+            _bytes = Allocate(isLarge ? settings.WaitBufferSizeInBytes : settings.LargestWaitBufferInBytes);
+            _inARow = 0;
+        }
+    }
+
+    // Pinned where the kernel writes to it while the operation is pending.
+    private static byte[] Allocate(int size) => GC.AllocateUninitializedArray<byte>(size, pinned: OperatingSystem.IsWindows());
+}
