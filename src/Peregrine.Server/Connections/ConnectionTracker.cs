@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -7,15 +6,28 @@ namespace Peregrine.Server.Connections;
 /// <summary>Every live connection of the server. Safe to use from any thread.</summary>
 internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
 {
-    private readonly ConcurrentDictionary<ServerConnection, bool> _connections = new(ReferenceEqualityComparer.Instance);
-    private volatile bool _closing;
-    private volatile bool _aborting;
+    private readonly Lock _lock = new();
+
+    // Under the lock. A list through the connections themselves: a table would cost each of them 40 bytes, and be copied as it grows.
+    private ServerConnection? _first;
+    private int _count;
+    private bool _closing;
+    private bool _aborting;
     private long _started;
 
     /// <summary>How many connections were started, ever.</summary>
     public long Started => Interlocked.Read(ref _started);
 
-    public IReadOnlyCollection<ServerConnection> Live => [.. _connections.Keys];
+    public IReadOnlyCollection<ServerConnection> Live
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return CopyLocked();
+            }
+        }
+    }
 
     /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
     public void Start(ConnectionContext context, string endpoint, ConnectionDelegate pipeline)
@@ -34,17 +46,20 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
             return;
         }
 
-        Interlocked.Increment(ref _started);
-        _connections[connection] = true;
+        bool closing, aborting;
+        lock (_lock)
+        {
+            _started++;
+            AddLocked(connection);
+            (closing, aborting) = (_closing, _aborting);
+        }
 
-        // Either this sees the flag, or whoever set it sees the connection: the dictionary's lock and the barrier after the flag order them.
-        Interlocked.MemoryBarrier();
-        if (_closing)
+        if (closing)
         {
             connection.RequestClose();
         }
 
-        if (_aborting)
+        if (aborting)
         {
             connection.Abort();
         }
@@ -53,14 +68,37 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     }
 
     /// <summary>A connection is gone.</summary>
-    public void Remove(ServerConnection connection) => _connections.TryRemove(connection, out _);
+    public void Remove(ServerConnection connection)
+    {
+        lock (_lock)
+        {
+            _count--;
+            connection.Next?.Previous = connection.Previous;
+            if (connection.Previous is { } previous)
+            {
+                previous.Next = connection.Next;
+            }
+            else
+            {
+                _first = connection.Next;
+            }
+
+            connection.Next = null;
+            connection.Previous = null;
+        }
+    }
 
     /// <summary>Asks every connection to end, those too that are started later.</summary>
     public void RequestClose()
     {
-        _closing = true;
-        Interlocked.MemoryBarrier();
-        foreach (var (connection, _) in _connections)
+        ServerConnection[] live;
+        lock (_lock)
+        {
+            _closing = true;
+            live = CopyLocked();
+        }
+
+        foreach (var connection in live)
         {
             connection.RequestClose();
         }
@@ -70,12 +108,36 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     /// <returns>Those that were there.</returns>
     public IReadOnlyCollection<ServerConnection> Abort()
     {
-        _aborting = true;
-        Interlocked.MemoryBarrier();
-        var live = Live;
+        ServerConnection[] live;
+        lock (_lock)
+        {
+            _aborting = true;
+            live = CopyLocked();
+        }
+
         foreach (var connection in live)
         {
             connection.Abort();
+        }
+
+        return live;
+    }
+
+    private void AddLocked(ServerConnection connection)
+    {
+        _count++;
+        connection.Next = _first;
+        _first?.Previous = connection;
+        _first = connection;
+    }
+
+    private ServerConnection[] CopyLocked()
+    {
+        var live = new ServerConnection[_count];
+        var index = 0;
+        for (var connection = _first; connection is not null; connection = connection.Next)
+        {
+            live[index++] = connection;
         }
 
         return live;

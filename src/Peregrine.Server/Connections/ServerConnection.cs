@@ -33,6 +33,12 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     public string Endpoint { get; }
 
+    /// <summary>The tracker's list.</summary>
+    public ServerConnection? Next { get; set; }
+
+    /// <summary>The tracker's list.</summary>
+    public ServerConnection? Previous { get; set; }
+
     /// <summary>Completes when the connection is gone, never with an exception. Made when it is asked for: only a stop does.</summary>
     public Task Ended => Volatile.Read(ref _ended)?.Task ?? AddEnded();
 

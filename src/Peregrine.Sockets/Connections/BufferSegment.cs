@@ -6,6 +6,14 @@ namespace Peregrine.Sockets.Connections;
 /// <summary>A rented block in a chain: <c>[Start, End)</c> holds bytes, what follows is free.</summary>
 internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
 {
+    private const int MostSpares = 64;
+
+    // Of a thread, and not of a connection: an idle one would keep its own.
+    [ThreadStatic]
+    private static BufferSegment? t_spares;
+    [ThreadStatic]
+    private static int t_spareCount;
+
     private IMemoryOwner<byte>? _owner;
     private Memory<byte> _block;
 
@@ -27,14 +35,16 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
 
     public ReadOnlyMemory<byte> UnsentUpTo(int bytes) => _block.Slice(Start, Math.Min(Length, bytes));
 
-    public void Rent(MemoryPool<byte> pool, int sizeInBytes)
+    /// <summary>A segment with a block of at least that size.</summary>
+    public static BufferSegment Rent(MemoryPool<byte> pool, int sizeInBytes)
     {
-        Debug.Assert(_owner is null);
-
         // A pool may have a largest size; what it cannot give comes from one that can.
-        _owner = (sizeInBytes <= pool.MaxBufferSize ? pool : MemoryPool<byte>.Shared).Rent(sizeInBytes);
-        _block = _owner.Memory;
-        Memory = _block;
+        var owner = (sizeInBytes <= pool.MaxBufferSize ? pool : MemoryPool<byte>.Shared).Rent(sizeInBytes);
+        var segment = TakeSpare();
+        segment._owner = owner;
+        segment._block = owner.Memory;
+        segment.Memory = segment._block;
+        return segment;
     }
 
     public void Fill(int bytes)
@@ -61,7 +71,7 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
         next.RunningIndex = RunningIndex + End;
     }
 
-    /// <summary>Gives the block back and makes the segment ready to be used again. Returns what followed.</summary>
+    /// <summary>Gives the block back, and the segment too, which is anybody's from here on. Returns what followed.</summary>
     public BufferSegment? Return()
     {
         var next = NextSegment;
@@ -75,6 +85,13 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
         Start = 0;
         End = 0;
         owner.Dispose();
+        if (t_spareCount < MostSpares)
+        {
+            t_spareCount++;
+            NextSegment = t_spares;
+            t_spares = this;
+        }
+
         return next;
     }
 
@@ -85,5 +102,18 @@ internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>
         {
             segment = segment.Return();
         }
+    }
+
+    private static BufferSegment TakeSpare()
+    {
+        if (t_spares is not { } spare)
+        {
+            return new BufferSegment();
+        }
+
+        t_spares = spare.NextSegment;
+        t_spareCount--;
+        spare.NextSegment = null;
+        return spare;
     }
 }

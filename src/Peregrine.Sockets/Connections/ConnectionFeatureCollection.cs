@@ -20,7 +20,9 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
     ];
 
     private readonly StreamConnectionContext _connection;
-    private List<KeyValuePair<Type, object?>>? _set;
+    // What was set. Most often it stays one: the server's.
+    private KeyValuePair<Type, object?> _first;
+    private List<KeyValuePair<Type, object?>>? _more;
 
     public ConnectionFeatureCollection(StreamConnectionContext connection) => _connection = connection;
 
@@ -33,8 +35,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         get
         {
             ArgumentNullException.ThrowIfNull(key);
-            var index = IndexOf(key);
-            return index >= 0 ? _set![index].Value : IsBuiltIn(key) ? _connection : null;
+            return TryGetSet(key, out var feature) ? feature : IsBuiltIn(key) ? _connection : null;
         }
 
         set
@@ -42,14 +43,20 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
             ArgumentNullException.ThrowIfNull(key);
             Revision++;
             var entry = KeyValuePair.Create(key, value);
-            var index = IndexOf(key);
+            if (_first.Key is null || _first.Key == key)
+            {
+                _first = entry;
+                return;
+            }
+
+            var index = IndexOfMore(key);
             if (index >= 0)
             {
-                _set![index] = entry;
+                _more![index] = entry;
             }
             else
             {
-                (_set ??= new(capacity: 1)).Add(entry); // Most often it stays the server's one.
+                (_more ??= []).Add(entry);
             }
         }
     }
@@ -60,7 +67,12 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
 
     public IEnumerator<KeyValuePair<Type, object>> GetEnumerator()
     {
-        foreach (var (type, value) in _set ?? [])
+        if (_first.Value is not null)
+        {
+            yield return KeyValuePair.Create(_first.Key, _first.Value);
+        }
+
+        foreach (var (type, value) in _more ?? [])
         {
             if (value is not null)
             {
@@ -70,7 +82,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
 
         foreach (var type in BuiltIn)
         {
-            if (IndexOf(type) < 0 && IsBuiltIn(type))
+            if (!TryGetSet(type, out _) && IsBuiltIn(type))
             {
                 yield return KeyValuePair.Create<Type, object>(type, _connection);
             }
@@ -84,11 +96,18 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
         && (key != typeof(IConnectionSendFileFeature) || !_connection.IsTransportReplaced);
 
-    private int IndexOf(Type key)
+    private bool TryGetSet(Type key, out object? feature)
     {
-        for (var i = 0; i < (_set?.Count ?? 0); i++)
+        var index = _first.Key == key ? -1 : IndexOfMore(key);
+        feature = index >= 0 ? _more![index].Value : _first.Key == key ? _first.Value : null;
+        return index >= 0 || _first.Key == key;
+    }
+
+    private int IndexOfMore(Type key)
+    {
+        for (var i = 0; i < (_more?.Count ?? 0); i++)
         {
-            if (_set![i].Key == key)
+            if (_more![i].Key == key)
             {
                 return i;
             }

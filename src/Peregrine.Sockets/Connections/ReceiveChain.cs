@@ -7,7 +7,6 @@ internal struct ReceiveChain
 {
     private BufferSegment? _head;
     private BufferSegment? _tail;
-    private BufferSegment? _spare;
     private long _unexamined;
 
     public readonly bool HasUnexamined => _unexamined > 0;
@@ -26,10 +25,7 @@ internal struct ReceiveChain
             return tail;
         }
 
-        var segment = _spare ?? new BufferSegment();
-        _spare = null;
-        segment.Rent(settings.Pool, Math.Min(sizeInBytes, settings.Pool.MaxBufferSize));
-        return segment;
+        return BufferSegment.Rent(settings.Pool, Math.Min(sizeInBytes, settings.Pool.MaxBufferSize));
     }
 
     /// <summary>Takes note of what was received into the <see cref="Room"/>; a new block without any goes back to the pool.</summary>
@@ -40,7 +36,6 @@ internal struct ReceiveChain
             if (segment != _tail)
             {
                 segment.Return();
-                _spare = segment;
             }
 
             return;
@@ -83,7 +78,6 @@ internal struct ReceiveChain
             }
 
             _head = head.Return();
-            _spare = head;
         }
 
         _tail = null;

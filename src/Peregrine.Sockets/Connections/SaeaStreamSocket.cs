@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -10,6 +11,7 @@ using Peregrine.Sockets.Scheduling;
 namespace Peregrine.Sockets.Connections;
 
 /// <summary>The operating system's socket behind the seam: non-blocking calls first, <see cref="SocketAsyncEventArgs"/> to wait.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "Dispose is the seam's.")]
 internal readonly struct SaeaStreamSocket : IStreamSocket
 {
     // More than that costs the runtime an array for each call.
@@ -48,21 +50,20 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     public bool Receive(Memory<byte> buffer, out IoResult result)
     {
-        var args = _state.ReceiveArgs ??= new ReceiveArgs(_state);
         try
         {
-            if (!args.MemoryBuffer.Equals(buffer))
+            if (!_state.MemoryBuffer.Equals(buffer))
             {
-                args.SetBuffer(buffer);
+                _state.SetBuffer(buffer);
             }
 
-            if (_state.Socket.ReceiveAsync(args))
+            if (_state.Socket.ReceiveAsync(_state))
             {
                 result = default;
                 return false;
             }
 
-            result = args.Result;
+            result = _state.Result;
         }
         catch (ObjectDisposedException)
         {
@@ -188,7 +189,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         _state.Socket.Dispose();
 
         // Or its finalizer would keep all of the connection alive for one garbage collection more.
-        _state.ReceiveArgs?.Dispose();
+        _state.Dispose();
         _state.EndWatch();
     }
 
@@ -218,17 +219,21 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         return false;
     }
 
-    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint) : IPeerWatcher
+    /// <summary>One object, for a connection that waits keeps it: it is the event args of the receive, too.</summary>
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint)
+        : SocketAsyncEventArgs(true), IThreadPoolWorkItem, IPeerWatcher
     {
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
         public IStreamSocketCompletions Completions = null!;
-        public ReceiveArgs? ReceiveArgs;
         public volatile bool FinSent;
         private volatile bool _finReceived;
         private volatile bool _resetReported;
         private long _peerWatch;
         private volatile bool _released;
+
+        /// <summary>Of the last receive that waited.</summary>
+        public IoResult Result => Received(BytesTransferred, SocketError);
 
         public void WatchPeer()
         {
@@ -276,6 +281,10 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             }
         }
 
+        protected override void OnCompleted(SocketAsyncEventArgs e) => Complete(this);
+
+        void IThreadPoolWorkItem.Execute() => Completions.OnReceived(Result);
+
         public IoResult Received(int bytes, SocketError error) =>
             bytes == 0 && error == SocketError.Success && IsReset()
                 ? new IoResult(0, SocketError.ConnectionReset)
@@ -313,15 +322,6 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             _finReceived = TcpState.TakeError(Socket) == TcpState.BrokenPipe;
             return !_finReceived;
         }
-    }
-
-    internal sealed class ReceiveArgs(State state) : SocketAsyncEventArgs(true), IThreadPoolWorkItem
-    {
-        public IoResult Result => state.Received(BytesTransferred, SocketError);
-
-        protected override void OnCompleted(SocketAsyncEventArgs e) => state.Complete(this);
-
-        void IThreadPoolWorkItem.Execute() => state.Completions.OnReceived(Result);
     }
 
     internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem

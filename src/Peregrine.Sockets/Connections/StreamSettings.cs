@@ -24,7 +24,7 @@ internal sealed class StreamSettings
     public int LargestReceiveInBytes { get; init; } = 256 * 1024;
 
     /// <summary>What a wait receives into: each connection that has waited once keeps as much.</summary>
-    public int WaitBufferSizeInBytes { get; init; } = 256;
+    public int WaitBufferSizeInBytes { get; init; } = 128;
 
     /// <summary>The same for one whose waits keep filling that.</summary>
     public int LargestWaitBufferInBytes { get; init; } = 2 * 1024;

@@ -6,11 +6,13 @@ namespace Peregrine.Sockets.Connections;
 /// </summary>
 internal struct WaitBuffer
 {
+    private const int Factor = 4;
     private const int FillsToGrow = 8;
     private const int SmallOnesToShrink = 64;
 
     private byte[]? _bytes;
     private byte _inARow;
+    private bool _wasSmall;
 
     public readonly int Length => _bytes!.Length;
 
@@ -21,15 +23,20 @@ internal struct WaitBuffer
     /// <summary>Takes note of what a wait has brought, after it was copied: the buffer may be another one then.</summary>
     public void Note(StreamSettings settings, int arrived)
     {
-        var isLarge = Length > settings.WaitBufferSizeInBytes;
-        var counts = isLarge ? arrived < settings.WaitBufferSizeInBytes : arrived == Length;
-        if (!counts)
+        var (wasSmall, size, limit) = arrived == Length && Length < settings.LargestWaitBufferInBytes
+            ? (false, Length * Factor, FillsToGrow)
+            : (true, Length / Factor, SmallOnesToShrink);
+        if (wasSmall && (arrived > size || size < settings.WaitBufferSizeInBytes))
         {
             _inARow = 0;
+            return;
         }
-        else if (++_inARow >= (isLarge ? SmallOnesToShrink : FillsToGrow))
+
+        _inARow = wasSmall == _wasSmall ? (byte)(_inARow + 1) : (byte)1;
+        _wasSmall = wasSmall;
+        if (_inARow >= limit)
         {
-            _bytes = Allocate(isLarge ? settings.WaitBufferSizeInBytes : settings.LargestWaitBufferInBytes);
+            _bytes = Allocate(size);
             _inARow = 0;
         }
     }

@@ -5,7 +5,6 @@ internal struct WriteChain
 {
     private BufferSegment? _head;
     private BufferSegment? _tail;
-    private BufferSegment? _spare;
 
     public long Length { get; private set; }
 
@@ -20,15 +19,12 @@ internal struct WriteChain
             return tail;
         }
 
-        var segment = _spare ?? new BufferSegment();
-        _spare = null;
-        segment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(settings), settings.Pool.MaxBufferSize)));
+        var segment = BufferSegment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(settings), settings.Pool.MaxBufferSize)));
         if (tail is { Length: 0 } && _head == tail)
         {
             // Nothing was written to it: the larger block takes its place.
             _head = null;
             _tail = null;
-            _spare = tail;
             tail.Return();
         }
 
@@ -68,7 +64,6 @@ internal struct WriteChain
         while (_head is { Length: 0 } head)
         {
             _head = head.Return();
-            _spare = head;
         }
 
         if (_head is null)
