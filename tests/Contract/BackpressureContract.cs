@@ -180,10 +180,10 @@ public abstract class BackpressureContract(Func<int, ValueTask<ConnectionPair>> 
             if (buffered)
                 output.Buffer(written, size);
             written += size;
-            var flush = buffered ? output.FlushAsync(token).AsTask() : output.WriteAsync(source, token).AsTask();
-            await pair.SettleAsync(flush);
+            var flush = buffered ? output.FlushAsync(token) : output.WriteAsync(source, token);
+            await pair.SettleAsync(() => flush.IsCompleted);
             if (!flush.IsCompleted)
-                return new Full(flush, written, source);
+                return new Full(flush.AsTask(), written, source);
             Assert.False((await flush).IsCompleted);
         }
 

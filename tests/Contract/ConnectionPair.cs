@@ -34,18 +34,19 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
 
     public int RentedBlocks => pools.Sum(pool => pool.Rented);
 
-    /// <summary>Returns when <paramref name="flush"/> is complete, or will be only when the peer reads.</summary>
-    public async Task SettleAsync(Task flush)
+    /// <summary>
+    /// Returns when a flush is complete, or will be only when the peer reads. The flush is asked itself: a task that was made of it
+    /// may learn of its end later, by the thread pool.
+    /// </summary>
+    public async Task SettleAsync(Func<bool> isCompleted)
     {
-        if (IsQuiet is null)
+        long started = TimeProvider.System.GetTimestamp();
+        while (!isCompleted() && !(IsQuiet?.Invoke() ?? TimeProvider.System.GetElapsedTime(started) >= SettleTime))
         {
-            await Task.WhenAny(flush, Task.Delay(SettleTime, TimeProvider.System));
-            return;
-        }
-
-        while (!flush.IsCompleted && !IsQuiet())
-        {
-            await Task.Yield();
+            if (IsQuiet is null)
+                await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System);
+            else
+                await Task.Yield();
         }
     }
 

@@ -235,10 +235,10 @@ public abstract class EndContract(Func<int, ValueTask<ConnectionPair>> connect) 
     {
         for (long written = 0; written < MostThatATransportMayHold; written += 65_536)
         {
-            var flush = pair.Server.Transport.Output.WriteAsync(new byte[65_536]).AsTask();
-            await pair.SettleAsync(flush);
+            var flush = pair.Server.Transport.Output.WriteAsync(new byte[65_536]);
+            await pair.SettleAsync(() => flush.IsCompleted);
             if (!flush.IsCompleted)
-                return flush;
+                return flush.AsTask();
         }
 
         throw new InvalidOperationException("Nobody read, and no flush ever waited.");

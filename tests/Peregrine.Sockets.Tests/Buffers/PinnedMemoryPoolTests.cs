@@ -81,7 +81,8 @@ public sealed class PinnedMemoryPoolTests
             pool.Rent(4096).Dispose();
         }
 
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        // A thread that moves to another core finds that core's cache empty, once; 20,000 objects would be half a megabyte at least.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 40_000);
     }
 
     [Fact]
