@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Microsoft.Win32.SafeHandles;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -12,15 +11,13 @@ namespace Peregrine.Sockets.Connections;
 /// <c>WriteAsync</c> which waits has lent, which belongs to whoever moved <see cref="Pending"/> out of waiting, and what was written behind
 /// it; a part of a file.
 /// </remarks>
-internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
+internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     /// <summary>
     /// A send that waits ends when all of its bytes are sent, and a slow peer's progress must be seen: a part of a large block at a time.
     /// </summary>
     private const int MostBytesOfASend = 64 * 1024;
-    private const int MostBytesOfAFileSend = 1 << 20;
-    private const int MostBytesOfAFileCopy = 64 * 1024;
 
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
@@ -284,37 +281,6 @@ internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>
-    /// The flush that has lent its memory is being cancelled, by the caller: what is left of it is copied, and sent all the same.
-    /// </summary>
-    public void KeepLent()
-    {
-        var kept = default(WriteChain);
-        ReadOnlyMemory<byte> lent;
-        lock (Gate)
-        {
-            lent = _lent;
-        }
-
-        if (lent.IsEmpty)
-        {
-            return;
-        }
-
-        TryCopy(ref kept, lent.Span);
-        bool start;
-        lock (Gate)
-        {
-            _ = QueueLocked(ref kept);
-            _lent = default;
-            start = _parked;
-            _parked = false;
-        }
-
-        kept.Return();
-        Start(start);
-    }
-
     /// <summary>Moves a chain to the queue. True if the caller must start the loop.</summary>
     private bool QueueLocked(ref WriteChain chain)
     {
@@ -436,140 +402,6 @@ internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
     /// <summary>The thread was given to others in the middle of a file.</summary>
     void IThreadPoolWorkItem.Execute() => Start(start: true);
 
-    /// <summary>Sends what the kernel takes of a file. Only a byte is read, to wait for room with, unless the file must be read as a whole.</summary>
-    private void SendFile(FileSend file)
-    {
-        var result = _socket.TrySendFile(file.File, file.Offset, (int)Math.Min(file.Remaining, MostBytesOfAFileSend));
-        var isUnsupported = result.Error == SocketError.OperationNotSupported;
-        if (result.IsWouldBlock || isUnsupported)
-        {
-            QueueFile(file, isUnsupported ? (int)Math.Min(file.Remaining, MostBytesOfAFileCopy) : 1);
-        }
-        else if (result.IsError)
-        {
-            Fail(result);
-        }
-        else
-        {
-            Count(result.Bytes);
-            Advance(file, result.Bytes);
-        }
-    }
-
-    private void QueueFile(FileSend file, int count)
-    {
-        var read = default(WriteChain);
-        try
-        {
-            var segment = read.Room(_settings, count);
-            var bytes = RandomAccess.Read(file.File, segment.Free.Span[..count], file.Offset);
-            read.Advance(bytes);
-            lock (Gate)
-            {
-                if (bytes > 0)
-                {
-                    _ = QueueLocked(ref read);
-                }
-            }
-
-            Advance(file, bytes);
-        }
-        catch (Exception exception)
-        {
-            // On a completion's thread, where nobody would catch what the file or the pool throws.
-            _connection.Abort(new("A file that was being sent could not be read.", exception));
-            Fail(IoResult.Released);
-        }
-        finally
-        {
-            read.Return();
-        }
-    }
-
-    private void Advance(FileSend file, int bytes)
-    {
-        if (!file.TryAdvance(bytes))
-        {
-            // The peer was promised more than there is.
-            _connection.Abort(new("A file that was being sent has become shorter."));
-            Fail(IoResult.Released);
-        }
-    }
-
-    /// <summary>
-    /// Sends what the kernel takes of the memory that the waiting flush has lent. A little of the rest is copied, to wait for room with; all
-    /// of it, if the flush is cancelled.
-    /// </summary>
-    private void SendLent(ReadOnlyMemory<byte> lent)
-    {
-        lent = lent[TrySend(lent.Span)..];
-        var copies = Math.Min(lent.Length, _settings.WaitPieceInBytes);
-        while (true)
-        {
-            var copied = default(WriteChain);
-            if (copies > 0 && !TryCopy(ref copied, lent.Span[..copies]))
-            {
-                copies = lent.Length; // The connection is aborted.
-            }
-
-            lent = lent[copies..];
-            var registration = default(CancellationTokenRegistration);
-            var isCanceled = false;
-            OperationCanceledException? canceled = null;
-            lock (Gate)
-            {
-                _ = QueueLocked(ref copied);
-                _lent = lent;
-                if (lent.IsEmpty && _queue.Head is null)
-                {
-                    _pending.EndAttempt();
-                }
-                else if (!_pending.TryWaitAgain())
-                {
-                    copies = lent.Length;
-                    if (copies == 0)
-                    {
-                        isCanceled = true;
-                        canceled = _pending.TakeCancelRequest() ? null : new OperationCanceledException(_pending.Token);
-                        registration = _pending.BeginEnding(byCancel: true);
-                    }
-                }
-                else
-                {
-                    copies = 0;
-                }
-            }
-
-            copied.Return();
-            if (isCanceled)
-            {
-                registration.Unregister();
-                _writer.EndFlushOnScheduler(isCanceled: true, canceled);
-            }
-
-            if (copies == 0)
-            {
-                return;
-            }
-        }
-    }
-
-    /// <summary>On a completion's or a canceller's thread, where nobody would catch what the pool throws.</summary>
-    private bool TryCopy(ref WriteChain chain, ReadOnlySpan<byte> source)
-    {
-        try
-        {
-            chain.Copy(_settings, source);
-            return true;
-        }
-        catch (Exception exception)
-        {
-            chain.Return();
-            _connection.Abort(new("What was left to send found no buffer.", exception));
-            return false;
-        }
-    }
-
     /// <summary>The connection can send no more. What is queued or written goes back to the pool.</summary>
     private void Fail(IoResult result)
     {
@@ -622,9 +454,6 @@ internal sealed class SendLoop<TSocket> : IThreadPoolWorkItem
             _writer.EndFlush(isCanceled: false, exception: null);
         }
     }
-
-    // Apart, because its closure would be allocated whenever the loop ends.
-    private void EndFile(FileSend file, bool isClosed) => _settings.Scheduler.Schedule(_ => file.End(isClosed), null);
 
     private void Count(int bytes)
     {
