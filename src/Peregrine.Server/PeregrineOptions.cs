@@ -4,11 +4,31 @@ namespace Peregrine.Server;
 public sealed class PeregrineOptions
 {
     /// <summary>
-    /// How long a stop waits for handlers to end and connections to close, after it has asked them to. Default 25 seconds; from zero to one day.
-    /// What is still open then is reset, and counted in the log.
+    /// How long a stop may take in all, <see cref="DrainDelay"/> and <see cref="CloseSpread"/> included. Default 25 seconds; from zero to one day.
+    /// What is still open then is reset, and counted in the log. A second signal (SIGINT, SIGTERM or SIGQUIT) cuts it short.
     /// </summary>
     /// <remarks>The host's own <c>HostOptions.ShutdownTimeout</c> is raised to five seconds more than this, if it is less.</remarks>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>
+    /// How long a stop goes on accepting after <see cref="PeregrineServer.State"/> has become <see cref="ServerState.Draining"/>, so that load
+    /// balancers learn of it before connections are refused. Default zero; less than <see cref="ShutdownTimeout"/>. Behind a Kubernetes service,
+    /// about five seconds.
+    /// </summary>
+    public TimeSpan DrainDelay { get; set; }
+
+    /// <summary>
+    /// Over how long a stop spreads its requests to the connections to end (<c>IConnectionLifetimeNotificationFeature</c>), so that clients do
+    /// not all come back at once. Default zero; with <see cref="DrainDelay"/> less than <see cref="ShutdownTimeout"/>.
+    /// </summary>
+    public TimeSpan CloseSpread { get; set; }
+
+    /// <summary>
+    /// How long a connection whose handler has ended because of the stop waits for its peer to close first. Default zero, with which this side
+    /// sends its FIN at once. What the handler has written, its goodbye, is sent before the wait. A side that closes second has no TIME_WAIT
+    /// (RFC 9293 §3.6); but a peer that waits for the end before it closes costs the whole time.
+    /// </summary>
+    public TimeSpan ClientCloseGrace { get; set; }
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the

@@ -8,8 +8,17 @@ public sealed class PeregrineServer
 {
     private volatile IReadOnlyList<ServerEndpoint> _endpoints = [];
 
+    private volatile int _state;
+
     internal PeregrineServer()
     {
+    }
+
+    /// <summary>What the server is doing. It is ready for clients while it is <see cref="ServerState.Running"/>.</summary>
+    public ServerState State
+    {
+        get => (ServerState)_state;
+        internal set => _state = (int)value;
     }
 
     /// <summary>The endpoints with the addresses they are bound to. Empty before the server's start and after a start that failed.</summary>

@@ -16,8 +16,8 @@ internal static partial class ServerLog
     public static partial void Stopped(ILogger logger, long open, int reset, int left);
 
     [LoggerMessage(4, LogLevel.Warning,
-        "Endpoint \"{Endpoint}\": {Count} connections were still open {When} and are reset; their handlers do not end when IConnectionLifetimeNotificationFeature.ConnectionClosedRequested is signalled")]
-    public static partial void DrainDeadline(ILogger logger, string endpoint, int count, string when);
+        "Endpoint \"{Endpoint}\": {Count} connections were still open {When} and are reset; the handlers of {Handling} of them have not ended since IConnectionLifetimeNotificationFeature.ConnectionClosedRequested was signalled")]
+    public static partial void DrainDeadline(ILogger logger, string endpoint, int count, string when, int handling);
 
     [LoggerMessage(5, LogLevel.Warning, "Endpoint \"{Endpoint}\": {Count} handlers did not end even after their connections were reset; they are left behind")]
     public static partial void HandlersLeftBehind(ILogger logger, string endpoint, int count);
@@ -47,6 +47,13 @@ internal static partial class ServerLog
 
     [LoggerMessage(13, LogLevel.Warning, "Endpoint \"{Endpoint}\": closing the listener failed")]
     public static partial void ListenerCloseFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(15, LogLevel.Information,
+        "Stopping ({Stage}): {Handling} connections have handlers at work, {Closing} are closing; {Elapsed} of Peregrine:ShutdownTimeout ({Timeout}) have passed")]
+    public static partial void StopProgress(ILogger logger, string stage, int handling, int closing, TimeSpan elapsed, TimeSpan timeout);
+
+    [LoggerMessage(16, LogLevel.Information, "Endpoint \"{Endpoint}\" is suspended: nothing is accepted until it is resumed; {Count} connections are open")]
+    public static partial void Suspended(ILogger logger, string endpoint, int count);
 
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);

@@ -50,7 +50,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
         foreach (var (option, value, accepted) in OptionRanges.Check(
-            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket))
+            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket, options.Close))
         {
             throw new ArgumentOutOfRangeException(option, value, $"{option} takes {accepted}.");
         }
@@ -65,6 +65,8 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             Heartbeat = new Heartbeat(options.TimeProvider),
             Logger = _logger,
             MaxUnreadBytes = options.MaxUnreadBytes,
+            Close = options.Close,
+            Lingering = new LingeringCloses(options.Close.MaxLingering),
         };
         if (options.Scheduling == ConnectionScheduling.Inline)
         {

@@ -29,6 +29,9 @@ public sealed class SocketTransportOptions
     /// <summary>Options of its sockets: those that listen, those that are accepted and those that connect.</summary>
     public SocketOptions Socket { get; init; } = new();
 
+    /// <summary>Bounds of the graceful close of its connections.</summary>
+    public CloseOptions Close { get; init; } = new();
+
     /// <summary>
     /// Where reads and flushes go on that had to wait. Default <see cref="ConnectionScheduling.ThreadPool"/>. Where
     /// <see cref="ConnectionScheduling.Inline"/> is not possible, it is logged once, and the default is used.

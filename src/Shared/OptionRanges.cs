@@ -25,6 +25,10 @@ internal static class OptionRanges
     public const string KeepAliveTime = "a time of whole seconds from 00:00:01 to 09:06:07";
     public const string KeepAliveCount = "a number from 1 to 127";
 
+    public const string CloseTime = "a time from 00:00:01 to 1.00:00:00";
+    public const string DiscardLimit = "a number of bytes from 0; the default is 67108864";
+    public const string MaxLingering = "a number from 1; the default is 8192";
+
     // Far more than any machine has cores: a larger number is a mistake, which would take the process's descriptors.
     private const int MostOfAPort = 1024;
 
@@ -38,7 +42,7 @@ internal static class OptionRanges
     private const int LongestKeepAliveTime = 32767;
     private const int LargestKeepAliveCount = 127;
 
-    public static IEnumerable<OptionOutOfRange> Check(int backlog, int listeners, int acceptSlots, long maxUnreadBytes, SocketOptions socket)
+    public static IEnumerable<OptionOutOfRange> Check(int backlog, int listeners, int acceptSlots, long maxUnreadBytes, SocketOptions socket, CloseOptions close)
     {
         IEnumerable<OptionOutOfRange?> checks =
         [
@@ -56,6 +60,11 @@ internal static class OptionRanges
             CheckSocket<int>(nameof(socket.FastOpenQueueLength), socket.FastOpenQueueLength, static length => length >= 0, FastOpenQueueLength),
             CheckSocket("KeepAlive.Time", socket.KeepAlive.Time, IsKeepAliveTime, KeepAliveTime),
             CheckSocket("KeepAlive.Interval", socket.KeepAlive.Interval, IsKeepAliveTime, KeepAliveTime),
+            CheckTime(nameof(close.ProgressTimeout), close.ProgressTimeout),
+            CheckTime(nameof(close.Silence), close.Silence),
+            CheckTime(nameof(close.Total), close.Total),
+            Check($"Close.{nameof(close.DiscardLimitInBytes)}", close.DiscardLimitInBytes, close.DiscardLimitInBytes >= 0, DiscardLimit),
+            Check($"Close.{nameof(close.MaxLingering)}", close.MaxLingering, close.MaxLingering >= 1, MaxLingering),
             CheckSocket("KeepAlive.Count", socket.KeepAlive.Count, static count => count is >= 1 and <= LargestKeepAliveCount, KeepAliveCount),
         ];
         return checks.OfType<OptionOutOfRange>();
@@ -64,6 +73,9 @@ internal static class OptionRanges
     private static OptionOutOfRange? CheckSocket<T>(string option, T? value, Func<T, bool> isAccepted, string accepted)
         where T : struct
         => value is { } set ? Check($"Socket.{option}", set, isAccepted(set), accepted) : null;
+
+    private static OptionOutOfRange? CheckTime(string option, TimeSpan value) =>
+        Check($"Close.{option}", value, value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromDays(1), CloseTime);
 
     private static OptionOutOfRange? Check(string option, object value, bool isAccepted, string accepted) =>
         isAccepted ? null : new OptionOutOfRange(option, value, accepted);

@@ -222,6 +222,37 @@ public abstract class EndContract(Func<int, ValueTask<ConnectionPair>> connect) 
         Assert.Equal(ConnectionCloseReason.DrainDeadline, other.Reason);
     });
 
+    [Theory, BlockSizes]
+    public Task The_output_can_be_completed_while_reading_goes_on(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        server.Transport.Output.Buffer(0, 1000);
+        var completing = server.CompleteOutputAsync();
+        Assert.Equal(1000, await client.Transport.Input.ReceiveToEndAsync());
+        await completing;
+        await server.CompleteOutputAsync();
+        await client.Transport.Output.SendAsync(0, 1000);
+        await server.Transport.Input.ReceiveAsync(0, 1000);
+        Assert.Equal(ConnectionCloseReason.None, Reason(server));
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await server.Transport.Output.WriteAsync(new byte[1]));
+        await client.CompleteOutputAsync();
+        await server.Transport.Input.ReceiveToEndAsync(1000);
+        Assert.Equal(ConnectionCloseReason.PeerClosed, Reason(server));
+    });
+
+    [Theory, BlockSizes]
+    public Task Where_the_transport_was_replaced_its_own_output_is_completed(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    {
+        var inner = server.Transport;
+        var pipe = new Pipe();
+        server.Transport = new Pair(inner.Input, pipe.Writer);
+        await server.CompleteOutputAsync();
+        Assert.True((await pipe.Reader.ReadAsync()).IsCompleted);
+        await inner.Output.SendAsync(0, 10);
+        await client.Transport.Input.ReceiveAsync(0, 10);
+    });
+
+    private sealed record Pair(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
     private static ConnectionCloseReason Reason(ConnectionContext connection) => connection.Features.Get<IConnectionCloseFeature>()!.Reason;
 
     private static Task WhenClosedAsync(ConnectionContext connection)

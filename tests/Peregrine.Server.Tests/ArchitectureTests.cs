@@ -55,7 +55,8 @@ public sealed class ArchitectureTests
     {
         var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
-            .Except([nameof(EndpointOptions.Socket), nameof(SocketOptions.KeepAlive)]);
+            .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>(""))
+            .Except([nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);

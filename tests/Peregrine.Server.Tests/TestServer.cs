@@ -152,4 +152,11 @@ internal static class Handlers
 
     public static CancellationToken CloseRequested(this ConnectionContext connection) =>
         connection.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionLifetimeNotificationFeature>()!.ConnectionClosedRequested;
+
+    public static Task WhenFiredAsync(this CancellationToken token)
+    {
+        var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        token.UnsafeRegister(_ => fired.TrySetResult(), null);
+        return fired.Task;
+    }
 }

@@ -1,22 +1,33 @@
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Diagnostics;
 
 namespace Peregrine.Server.Connections;
 
-/// <summary>Every live connection of the server. Safe to use from any thread.</summary>
-internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
+/// <summary>What the connections of an endpoint share.</summary>
+internal sealed record ConnectionContract(
+    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, ServerMetrics Metrics, TimeProvider Clock, ILogger Logger);
+
+/// <summary>Every live connection of an endpoint. Safe to use from any thread.</summary>
+internal sealed class ConnectionTracker(ConnectionContract contract)
 {
     private readonly Lock _lock = new();
 
     // Under the lock. A list through the connections themselves: a table would cost each of them 40 bytes, and be copied as it grows.
     private ServerConnection? _first;
+    private List<Waiter>? _waiters;
     private int _count;
     private bool _closing;
     private bool _aborting;
     private long _started;
 
+    /// <summary>What its connections share.</summary>
+    public ConnectionContract Contract => contract;
+
     /// <summary>How many connections were started, ever.</summary>
     public long Started => Interlocked.Read(ref _started);
+
+    public int Count => Volatile.Read(ref _count);
 
     public IReadOnlyCollection<ServerConnection> Live
     {
@@ -30,17 +41,17 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     }
 
     /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
-    public void Start(ConnectionContext context, string endpoint, ConnectionDelegate pipeline)
+    public void Start(ConnectionContext context)
     {
         ServerConnection connection;
         try
         {
-            connection = new ServerConnection(context, endpoint, pipeline, this, clock, logger);
+            connection = new ServerConnection(context, this);
         }
         catch (Exception exception)
         {
             // A transport may bring features that cannot be replaced, or fail to make them.
-            ServerLog.StartFailed(logger, endpoint, exception);
+            ServerLog.StartFailed(contract.Logger, contract.Endpoint, exception);
             context.Abort();
             _ = context.DisposeAsync().AsTask();
             return;
@@ -70,6 +81,7 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
     /// <summary>A connection is gone.</summary>
     public void Remove(ServerConnection connection)
     {
+        List<Waiter>? done = null;
         lock (_lock)
         {
             _count--;
@@ -85,6 +97,41 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
 
             connection.Next = null;
             connection.Previous = null;
+            if (_waiters is not null)
+            {
+                done = _waiters.FindAll(waiter => _count <= waiter.AtMost);
+                _waiters.RemoveAll(done.Contains);
+            }
+        }
+
+        done?.ForEach(static waiter => waiter.Done.SetResult());
+    }
+
+    /// <summary>Completes when there are no more than so many connections.</summary>
+    public async Task WaitAsync(int atMost, CancellationToken cancellationToken)
+    {
+        Waiter waiter;
+        lock (_lock)
+        {
+            if (_count <= atMost)
+            {
+                return;
+            }
+
+            waiter = new Waiter(atMost);
+            (_waiters ??= []).Add(waiter);
+        }
+
+        try
+        {
+            await waiter.Done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _waiters.Remove(waiter);
+            }
         }
     }
 
@@ -141,5 +188,12 @@ internal sealed class ConnectionTracker(TimeProvider clock, ILogger logger)
         }
 
         return live;
+    }
+
+    private sealed class Waiter(int atMost)
+    {
+        public int AtMost => atMost;
+
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -8,30 +8,24 @@ namespace Peregrine.Server.Connections;
 /// <summary>One connection from its start to its end: runs the endpoint's pipeline, then closes. Each step is guarded.</summary>
 internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
 {
-    private static readonly TaskCompletionSource s_gone = CreateGone();
-
     private readonly ConnectionContext _connection;
-    private readonly ConnectionDelegate _pipeline;
-    private readonly TimeProvider _clock;
-    private readonly ILogger _logger;
     private readonly IConnectionCloseFeature _close;
     private readonly ConnectionTracker _tracker;
-    private TaskCompletionSource? _ended;
     private LazySignal _closeRequested;
+    private volatile bool _isClosing;
 
-    public ServerConnection(ConnectionContext connection, string endpoint, ConnectionDelegate pipeline, ConnectionTracker tracker, TimeProvider clock, ILogger logger)
+    public ServerConnection(ConnectionContext connection, ConnectionTracker tracker)
     {
         _connection = connection;
-        _pipeline = pipeline;
         _tracker = tracker;
-        _clock = clock;
-        _logger = logger;
-        Endpoint = endpoint;
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
     }
 
-    public string Endpoint { get; }
+    /// <summary>Its handler is done.</summary>
+    public bool IsClosing => _isClosing;
+
+    public bool IsCloseRequested => _closeRequested.IsFired;
 
     /// <summary>The tracker's list.</summary>
     public ServerConnection? Next { get; set; }
@@ -39,18 +33,21 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>The tracker's list.</summary>
     public ServerConnection? Previous { get; set; }
 
-    /// <summary>Completes when the connection is gone, never with an exception. Made when it is asked for: only a stop does.</summary>
-    public Task Ended => Volatile.Read(ref _ended)?.Task ?? AddEnded();
-
     public CancellationToken ConnectionClosedRequested
     {
         get => _closeRequested.Token;
         set => _closeRequested.Token = value;
     }
 
+    private string Endpoint => _tracker.Contract.Endpoint;
+
+    private ILogger Logger => _tracker.Contract.Logger;
+
+    private TimeProvider Clock => _tracker.Contract.Clock;
+
     /// <summary>Asks the handler to end.</summary>
     public void RequestClose() =>
-        _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(_logger, Endpoint, _connection.ConnectionId, exception));
+        _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, _connection.ConnectionId, exception));
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort()
@@ -62,7 +59,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
         catch (Exception exception)
         {
-            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         }
     }
 
@@ -72,40 +69,46 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     {
         try
         {
-            var started = _clock.GetTimestamp();
-            var isLogged = _logger.IsEnabled(LogLevel.Debug);
+            var started = Clock.GetTimestamp();
+            var isMeasured = _tracker.Contract.Metrics.IsDurationEnabled;
+            var isLogged = Logger.IsEnabled(LogLevel.Debug);
             if (isLogged)
             {
-                ServerLog.ConnectionStarted(_logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
+                ServerLog.ConnectionStarted(Logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
             }
 
             Exception? failure = null;
             try
             {
-                await _pipeline(_connection).ConfigureAwait(false);
+                await _tracker.Contract.Pipeline(_connection).ConfigureAwait(false);
             }
             catch (Exception exception)
             {
                 failure = FailureOf(exception);
             }
 
-            _close.TrySetReason(_closeRequested.IsFired ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+            _isClosing = true;
+            var isStopping = _closeRequested.IsFired;
+            _close.TrySetReason(isStopping ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+            if (isStopping && failure is null)
+            {
+                await LetPeerCloseAsync().ConfigureAwait(false);
+            }
+
             await CloseAsync(failure).ConfigureAwait(false);
+            var duration = Clock.GetElapsedTime(started);
+            _tracker.Contract.Metrics.ConnectionEnded(Endpoint, _close.Reason, isMeasured ? duration : null, _close.IsUnflushed);
             if (isLogged)
             {
                 var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
                 ServerLog.ConnectionEnded(
-                    _logger, Endpoint, _connection.ConnectionId, _close.Reason, _clock.GetElapsedTime(started), bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+                    Logger, Endpoint, _connection.ConnectionId, _close.Reason, duration, bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
             }
         }
         finally
         {
             // Whatever a foreign feature throws, the stop does not wait for a connection that is gone.
             _tracker.Remove(this);
-            if (Interlocked.CompareExchange(ref _ended, s_gone, null) is { } ended)
-            {
-                ended.SetResult();
-            }
         }
     }
 
@@ -118,14 +121,28 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
 
         _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
-        ServerLog.HandlerFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+        ServerLog.HandlerFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         return exception;
     }
 
-    private Task AddEnded()
+    /// <summary>The handler has said goodbye: a peer that closes first keeps the TIME_WAIT.</summary>
+    private async Task LetPeerCloseAsync()
     {
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return (Interlocked.CompareExchange(ref _ended, ended, null) ?? ended).Task;
+        var grace = _tracker.Contract.ClientCloseGrace;
+        if (grace == TimeSpan.Zero)
+        {
+            return;
+        }
+
+        try
+        {
+            await _connection.Transport.Output.FlushAsync().ConfigureAwait(false);
+            await Task.Delay(grace, Clock, _connection.ConnectionClosed).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The peer has closed, or the connection has failed, or its output is completed: it is closed now.
+        }
     }
 
     /// <summary>
@@ -152,7 +169,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
         catch (Exception exception)
         {
-            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         }
 
         try
@@ -161,15 +178,8 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
         catch (Exception exception)
         {
-            ServerLog.CloseFailed(_logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         }
-    }
-
-    private static TaskCompletionSource CreateGone()
-    {
-        var gone = new TaskCompletionSource();
-        gone.SetResult();
-        return gone;
     }
 
     private static CloseFeature AddCloseFeature(ConnectionContext connection)

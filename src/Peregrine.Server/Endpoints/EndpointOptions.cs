@@ -42,4 +42,7 @@ public sealed class EndpointOptions
 
     /// <summary>Options of its sockets: those that listen and those that are accepted.</summary>
     public SocketOptions Socket { get; } = new();
+
+    /// <summary>Bounds of the graceful close of its connections.</summary>
+    public CloseOptions Close { get; } = new();
 }

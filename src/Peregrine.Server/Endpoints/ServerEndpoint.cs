@@ -5,8 +5,11 @@ namespace Peregrine.Server.Endpoints;
 /// <summary>An endpoint that the server listens on.</summary>
 public sealed class ServerEndpoint
 {
-    internal ServerEndpoint(string name, string url, IReadOnlyList<EndPoint> addresses)
+    private readonly RunningEndpoint _running;
+
+    internal ServerEndpoint(string name, string url, IReadOnlyList<EndPoint> addresses, RunningEndpoint running)
     {
+        _running = running;
         Name = name;
         Url = url;
         Addresses = addresses;
@@ -20,4 +23,33 @@ public sealed class ServerEndpoint
 
     /// <summary>The addresses it is bound to: real ports, also where the url says 0. More than one for <c>localhost</c>.</summary>
     public IReadOnlyList<EndPoint> Addresses { get; }
+
+    /// <summary>How many connections it has: those whose handlers are at work, and those that are closing.</summary>
+    public int Connections => _running.Connections.Count;
+
+    /// <summary>It accepts no connections until <see cref="ResumeAsync"/>.</summary>
+    public bool IsSuspended => _running.IsSuspended;
+
+    /// <summary>
+    /// Stops accepting: what the kernel has queued is served, then the addresses are given up, and clients that connect are refused. Connections
+    /// that are there are not touched. Without effect on an endpoint that is suspended, or whose server stops.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait for another call of it or of <see cref="ResumeAsync"/>.</param>
+    /// <returns>Completes when nothing more is accepted.</returns>
+    public Task SuspendAsync(CancellationToken cancellationToken = default) => _running.SuspendAsync(cancellationToken);
+
+    /// <summary>Accepts again, on the same addresses. Without effect on an endpoint that is not suspended, or whose server stops.</summary>
+    /// <param name="cancellationToken">Cancels it before anything is bound.</param>
+    /// <exception cref="Microsoft.AspNetCore.Connections.AddressInUseException">An address is in use by now: the endpoint stays suspended, and the call can be repeated.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The system refuses; as above.</exception>
+    public Task ResumeAsync(CancellationToken cancellationToken = default) => _running.ResumeAsync(cancellationToken);
+
+    /// <summary>Waits until it has no more than <paramref name="atMost"/> connections. It may have more again at once, unless it is suspended.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="atMost"/> is negative.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled first.</exception>
+    public Task WaitForConnectionsAsync(int atMost, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(atMost);
+        return _running.Connections.WaitAsync(atMost, cancellationToken);
+    }
 }

@@ -39,7 +39,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         }
 
         foreach (var (option, value, accepted) in OptionRanges.Check(
-            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket))
+            options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket, options.Close))
         {
             throw new PeregrineStartException($"{SettingOf(path, option)} = \"{value}\": it takes {accepted}.");
         }
@@ -60,7 +60,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
     {
         section.CheckKeys(
             "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
-            nameof(options.MaxUnreadBytes), nameof(options.Socket));
+            nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close));
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);
@@ -68,5 +68,19 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         options.Scheduling = section.Read(nameof(options.Scheduling), options.Scheduling, StrictSection.ParseName<ConnectionScheduling>, "ThreadPool or Inline");
         options.MaxUnreadBytes = section.Read(nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, StrictSection.ParseLong, OptionRanges.MaxUnreadBytes);
         SocketSettings.Read(section.GetSection(nameof(options.Socket)), options.Socket);
+        ReadClose(section.GetSection(nameof(options.Close)), options.Close);
+    }
+
+    private static void ReadClose(IConfigurationSection section, CloseOptions options)
+    {
+        section.CheckKeys(
+            "the close", nameof(options.ProgressTimeout), nameof(options.Silence), nameof(options.Total), nameof(options.DiscardLimitInBytes),
+            nameof(options.MaxLingering));
+        options.ProgressTimeout = section.Read(nameof(options.ProgressTimeout), options.ProgressTimeout, StrictSection.ParseTime, OptionRanges.CloseTime);
+        options.Silence = section.Read(nameof(options.Silence), options.Silence, StrictSection.ParseTime, OptionRanges.CloseTime);
+        options.Total = section.Read(nameof(options.Total), options.Total, StrictSection.ParseTime, OptionRanges.CloseTime);
+        options.DiscardLimitInBytes =
+            section.Read(nameof(options.DiscardLimitInBytes), options.DiscardLimitInBytes, StrictSection.ParseLong, OptionRanges.DiscardLimit);
+        options.MaxLingering = section.Read(nameof(options.MaxLingering), options.MaxLingering, StrictSection.ParseNumber, OptionRanges.MaxLingering);
     }
 }

@@ -1,9 +1,11 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Connections;
+using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Stop;
 using Peregrine.Sockets;
@@ -24,14 +26,15 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly ILoggerFactory _loggerFactory;
     private readonly TimeProvider _clock;
     private readonly GuardedLogger _logger;
-    private readonly ConnectionTracker _tracker;
+    private readonly ServerMetrics _metrics;
     private List<RunningEndpoint> _endpoints = [];
-    private TimeSpan _shutdownTimeout;
-    private Task? _stop;
+    private PeregrineOptions _options = new();
+    private ServerStop? _stop;
+    private Task? _stopping;
 
     public PeregrineHostedService(
         PeregrineBuilder builder, ServerSettings settings, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
-        ILoggerFactory loggerFactory, TimeProvider clock)
+        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock)
     {
         _builder = builder;
         _settings = settings;
@@ -41,7 +44,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _loggerFactory = loggerFactory;
         _clock = clock;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
-        _tracker = new ConnectionTracker(clock, _logger);
+        _metrics = new ServerMetrics(meters, () => _stop?.Remaining ?? []);
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -69,6 +72,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             endpoint.StartAccepting();
         }
 
+        if (_endpoints.Count > 0)
+        {
+            _server.State = ServerState.Running;
+        }
+
         return Task.CompletedTask;
     }
 
@@ -81,14 +89,20 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     /// <summary>A host whose start failed elsewhere is disposed without a stop.</summary>
     public async ValueTask DisposeAsync() => await StopOnceAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
 
-    private Task StopOnceAsync(CancellationToken cancellationToken) =>
-        _stop ??= _endpoints.Count == 0
-            ? Task.CompletedTask
-            : new ServerStop(_endpoints, _tracker, _shutdownTimeout, _clock, _logger).RunAsync(cancellationToken);
+    private Task StopOnceAsync(CancellationToken cancellationToken)
+    {
+        if (_stopping is null)
+        {
+            _stop = new ServerStop(_endpoints, _options, state => _server.State = state, _clock, _logger);
+            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : _stop.RunAsync(cancellationToken);
+        }
+
+        return _stopping;
+    }
 
     private async Task BindAsync(CancellationToken cancellationToken)
     {
-        _shutdownTimeout = _settings.ReadOptions().ShutdownTimeout;
+        _options = _settings.ReadOptions();
         var running = new List<RunningEndpoint>();
         var bound = new List<ServerEndpoint>();
         try
@@ -97,12 +111,15 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             {
                 var name = settings.Definition.Name;
                 var pipeline = EndpointPipeline.Build(settings.Definition, _services);
-                var listeners = await BindAsync(settings, cancellationToken).ConfigureAwait(false);
+                var transport = _builder.Transport ?? CreateTransport(settings.Options);
+                var listeners = await BindAsync(settings, transport, cancellationToken).ConfigureAwait(false);
 
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
-                running.Add(new RunningEndpoint(name, listeners, slots, pipeline, _tracker, _clock, _logger));
-                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(listener => listener.EndPoint)]));
+                var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _metrics, _clock, _logger);
+                var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract));
+                running.Add(endpoint);
+                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(listener => listener.EndPoint)], endpoint));
             }
         }
         catch
@@ -119,7 +136,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _server.Endpoints = bound;
     }
 
-    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(EndpointSettings settings, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(
+        EndpointSettings settings, IConnectionListenerFactory transport, CancellationToken cancellationToken)
     {
         var url = settings.Options.Url!;
         if (!EndpointUrl.TryParse(url, out var addresses, out var problem))
@@ -127,7 +145,6 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             throw new PeregrineStartException($"{settings.UrlSetting} = \"{url}\": {problem}.");
         }
 
-        var transport = _builder.Transport ?? CreateTransport(settings.Options);
         var listeners = new List<IConnectionListener>();
         var address = addresses[0];
         try
@@ -180,6 +197,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             Scheduling = options.Scheduling,
             MaxUnreadBytes = options.MaxUnreadBytes,
             Socket = options.Socket,
+            Close = options.Close,
             TimeProvider = _clock,
         },
         _loggerFactory);

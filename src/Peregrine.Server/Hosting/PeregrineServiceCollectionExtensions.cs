@@ -38,6 +38,7 @@ public static class PeregrineServiceCollectionExtensions
         var builder = new PeregrineBuilder(services);
         services.AddSingleton(builder);
         services.AddLogging();
+        services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new PeregrineServer());
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));

@@ -13,6 +13,14 @@ internal sealed class ServerSettings
 
     private static readonly TimeSpan LongestShutdown = TimeSpan.FromDays(1);
 
+    private static readonly (string Name, Func<PeregrineOptions, TimeSpan> Get, Action<PeregrineOptions, TimeSpan> Set)[] s_times =
+    [
+        (nameof(PeregrineOptions.ShutdownTimeout), static options => options.ShutdownTimeout, static (options, time) => options.ShutdownTimeout = time),
+        (nameof(PeregrineOptions.DrainDelay), static options => options.DrainDelay, static (options, time) => options.DrainDelay = time),
+        (nameof(PeregrineOptions.CloseSpread), static options => options.CloseSpread, static (options, time) => options.CloseSpread = time),
+        (nameof(PeregrineOptions.ClientCloseGrace), static options => options.ClientCloseGrace, static (options, time) => options.ClientCloseGrace = time),
+    ];
+
     private readonly PeregrineBuilder _builder;
     private readonly IConfiguration? _configuration;
     private readonly PeregrineOptions _code = new();
@@ -43,18 +51,37 @@ internal sealed class ServerSettings
             throw _codeFailure;
         }
 
-        var options = new PeregrineOptions { ShutdownTimeout = _code.ShutdownTimeout, ThrowOnStartFailure = _code.ThrowOnStartFailure };
+        var options = new PeregrineOptions
+        {
+            ShutdownTimeout = _code.ShutdownTimeout,
+            DrainDelay = _code.DrainDelay,
+            CloseSpread = _code.CloseSpread,
+            ClientCloseGrace = _code.ClientCloseGrace,
+            ThrowOnStartFailure = _code.ThrowOnStartFailure,
+        };
         if (_configuration?.GetSection(Root) is { } root)
         {
-            root.CheckKeys("Peregrine", nameof(PeregrineOptions.ShutdownTimeout), "Endpoints");
+            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), "Endpoints"]);
             root.GetSection("Endpoints").CheckIsSection();
-            options.ShutdownTimeout = root.Read(nameof(options.ShutdownTimeout), options.ShutdownTimeout, StrictSection.ParseTime, "a time such as 00:00:25");
+            foreach (var (name, get, set) in s_times)
+            {
+                set(options, root.Read(name, get(options), StrictSection.ParseTime, "a time such as 00:00:25"));
+            }
         }
 
-        return options.ShutdownTimeout >= TimeSpan.Zero && options.ShutdownTimeout <= LongestShutdown
+        foreach (var (name, get, _) in s_times)
+        {
+            if (get(options) < TimeSpan.Zero || get(options) > LongestShutdown)
+            {
+                throw new PeregrineStartException($"{Root}:{name} = \"{get(options)}\": it is from zero to one day; use a time such as 00:00:25.");
+            }
+        }
+
+        var waits = options.DrainDelay + options.CloseSpread;
+        return waits == TimeSpan.Zero || waits < options.ShutdownTimeout
             ? options
             : throw new PeregrineStartException(
-                $"{Root}:{nameof(options.ShutdownTimeout)} = \"{options.ShutdownTimeout}\": a shutdown timeout is from zero to one day; use a time such as 00:00:25.");
+                $"{Root}:{nameof(options.DrainDelay)} ({options.DrainDelay}) and {nameof(options.CloseSpread)} ({options.CloseSpread}) leave nothing of {nameof(options.ShutdownTimeout)} ({options.ShutdownTimeout}) to end connections in; raise it.");
     }
 
     /// <summary>The endpoints, each with its options complete.</summary>

@@ -1,70 +1,159 @@
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Connections;
+using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server.Stop;
 
 /// <summary>
-/// The stop of the server: accept what is queued and nothing more, ask every connection to end, wait, reset what is left, close the listeners.
+/// The stop of the server, in stages: readiness off, accept what is queued and nothing more, ask every connection to end, wait, reset what is
+/// left, close the listeners.
 /// </summary>
 internal sealed class ServerStop(
-    IReadOnlyList<RunningEndpoint> endpoints, ConnectionTracker tracker, TimeSpan timeout, TimeProvider clock, ILogger logger)
+    IReadOnlyList<RunningEndpoint> endpoints, PeregrineOptions options, Action<ServerState> setState, TimeProvider clock, ILogger logger)
 {
     /// <summary>How long handlers have to notice that their connections were reset.</summary>
     private static readonly TimeSpan AfterReset = TimeSpan.FromSeconds(2);
 
-    /// <param name="cancellationToken">Shortens the wait: what is open is reset at once.</param>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often connections are asked to end while the requests are spread.</summary>
+    private static readonly TimeSpan SpreadStep = TimeSpan.FromMilliseconds(100);
+
+    private readonly long _started = clock.GetTimestamp();
+    private volatile string _stage = "";
+
+    /// <summary>What is waited for, by endpoint and stage.</summary>
+    public IEnumerable<RemainingConnections> Remaining =>
+        endpoints.SelectMany(endpoint => endpoint.Connections.Live.GroupBy(
+            connection => connection.IsClosing, (isClosing, those) => new RemainingConnections(endpoint.Name, isClosing, those.Count())));
+
+    /// <param name="hostsDeadline">Shortens the wait: what is open is reset at once.</param>
+    public async Task RunAsync(CancellationToken hostsDeadline)
     {
-        var startedBefore = tracker.Started - tracker.Live.Count;
+        using var signal = new SecondSignal();
+        using var timeout = new CancellationTokenSource(options.ShutdownTimeout, clock);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, hostsDeadline, signal.Received);
+        using var progress = clock.CreateTimer(_ => ReportProgress(), null, ProgressInterval, ProgressInterval);
+        var startedBefore = endpoints.Sum(endpoint => endpoint.Connections.Started - endpoint.Connections.Count);
+
+        _stage = "the drain delay";
+        setState(ServerState.Draining);
+        await DelayAsync(options.DrainDelay, over.Token).ConfigureAwait(false);
+
+        _stage = "accepting what is queued";
+        setState(ServerState.Stopping);
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
-        tracker.RequestClose();
+        await UntilAsync(accepted, over.Token).ConfigureAwait(false);
+
+        _stage = "asking connections to end";
+        await RequestCloseAsync(over.Token).ConfigureAwait(false);
+
+        _stage = "waiting for connections";
         var reset = 0;
-        if (!await TryWaitAsync(AllEndedAsync(accepted), timeout, cancellationToken).ConfigureAwait(false))
+        if (!await UntilAsync(AllEndedAsync(accepted, over.Token), over.Token).ConfigureAwait(false))
         {
-            reset = ResetWhatIsLeft(cancellationToken.IsCancellationRequested);
-            await TryWaitAsync(AllEndedAsync(accepted), AfterReset, CancellationToken.None).ConfigureAwait(false);
+            _stage = "resetting what is left";
+            reset = ResetWhatIsLeft(
+                signal.Received.IsCancellationRequested ? "when a second signal came"
+                : hostsDeadline.IsCancellationRequested ? "when the host's time for its stop was over"
+                : $"after Peregrine:ShutdownTimeout ({options.ShutdownTimeout})");
+            using var last = new CancellationTokenSource(AfterReset, clock);
+            await UntilAsync(AllEndedAsync(accepted, last.Token), last.Token).ConfigureAwait(false);
             ReportWhatStays();
         }
 
-        await TryWaitAsync(Task.WhenAll(endpoints.Select(endpoint => endpoint.CloseListenersAsync())), AfterReset, CancellationToken.None)
-            .ConfigureAwait(false);
-        ServerLog.Stopped(logger, tracker.Started - startedBefore, reset, tracker.Live.Count);
+        using var closing = new CancellationTokenSource(AfterReset, clock);
+        await UntilAsync(Task.WhenAll(endpoints.Select(endpoint => endpoint.CloseListenersAsync())), closing.Token).ConfigureAwait(false);
+        setState(ServerState.Stopped);
+        ServerLog.Stopped(
+            logger,
+            endpoints.Sum(endpoint => endpoint.Connections.Started) - startedBefore,
+            reset,
+            endpoints.Sum(endpoint => endpoint.Connections.Count));
     }
 
-    private async Task AllEndedAsync(Task accepted)
+    /// <summary>Asks a part of the connections at each step, and all that are left at the last: those too that are started later.</summary>
+    private async Task RequestCloseAsync(CancellationToken over)
     {
-        await accepted.ConfigureAwait(false);
-        await Task.WhenAll(tracker.Live.Select(connection => connection.Ended)).ConfigureAwait(false);
-    }
-
-    private int ResetWhatIsLeft(bool early)
-    {
-        var left = tracker.Abort();
-        foreach (var group in left.GroupBy(connection => connection.Endpoint))
+        for (var steps = (int)Math.Ceiling(options.CloseSpread / SpreadStep); steps > 0 && !over.IsCancellationRequested; steps--)
         {
-            ServerLog.DrainDeadline(logger, group.Key, group.Count(), early ? "when the host's time for its stop was over" : $"after Peregrine:ShutdownTimeout ({timeout})");
+            var left = endpoints.SelectMany(endpoint => endpoint.Connections.Live).Where(connection => !connection.IsCloseRequested).ToList();
+            foreach (var connection in left.Take((int)Math.Ceiling(left.Count / (double)steps)))
+            {
+                connection.RequestClose();
+            }
+
+            await DelayAsync(SpreadStep, over).ConfigureAwait(false);
         }
 
-        return left.Count;
+        foreach (var endpoint in endpoints)
+        {
+            endpoint.Connections.RequestClose();
+        }
+    }
+
+    private async Task AllEndedAsync(Task accepted, CancellationToken cancellationToken)
+    {
+        await accepted.ConfigureAwait(false);
+        await Task.WhenAll(endpoints.Select(endpoint => endpoint.Connections.WaitAsync(0, cancellationToken))).ConfigureAwait(false);
+    }
+
+    private int ResetWhatIsLeft(string when)
+    {
+        var reset = 0;
+        foreach (var endpoint in endpoints)
+        {
+            var left = endpoint.Connections.Abort();
+            var handling = left.Count(connection => !connection.IsClosing);
+            if (left.Count > 0)
+            {
+                ServerLog.DrainDeadline(logger, endpoint.Name, left.Count, when, handling);
+            }
+
+            reset += left.Count;
+        }
+
+        return reset;
     }
 
     private void ReportWhatStays()
     {
-        foreach (var group in tracker.Live.GroupBy(connection => connection.Endpoint))
+        foreach (var endpoint in endpoints.Where(endpoint => endpoint.Connections.Count > 0))
         {
-            ServerLog.HandlersLeftBehind(logger, group.Key, group.Count());
+            ServerLog.HandlersLeftBehind(logger, endpoint.Name, endpoint.Connections.Count);
         }
     }
 
-    private async Task<bool> TryWaitAsync(Task task, TimeSpan limit, CancellationToken cancellationToken)
+    private void ReportProgress()
+    {
+        var remaining = Remaining.ToList();
+        ServerLog.StopProgress(
+            logger,
+            _stage,
+            remaining.Where(left => !left.IsClosing).Sum(left => left.Count),
+            remaining.Where(left => left.IsClosing).Sum(left => left.Count),
+            clock.GetElapsedTime(_started),
+            options.ShutdownTimeout);
+    }
+
+    private async Task DelayAsync(TimeSpan delay, CancellationToken over)
+    {
+        if (delay > TimeSpan.Zero)
+        {
+            await UntilAsync(Task.Delay(delay, clock, over), over).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>False if the time for it was over first.</summary>
+    private static async Task<bool> UntilAsync(Task task, CancellationToken over)
     {
         try
         {
-            await task.WaitAsync(limit, clock, cancellationToken).ConfigureAwait(false);
+            await task.WaitAsync(over).ConfigureAwait(false);
             return true;
         }
-        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
+        catch (OperationCanceledException)
         {
             return false;
         }

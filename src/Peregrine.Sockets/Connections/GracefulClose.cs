@@ -4,21 +4,34 @@ namespace Peregrine.Sockets.Connections;
 
 /// <summary>
 /// The close sequence: send what is left, FIN, discard until the peer's FIN, release the socket. Each step is bounded
-/// (<see cref="CloseTimeouts"/>) by the transport's heartbeat.
+/// (<see cref="CloseOptions"/>) by the transport's heartbeat, and no bound but the one of progress loses what the peer could still take.
 /// </summary>
-internal sealed class GracefulClose<TSocket> : IHeartbeatListener
+/// <remarks>
+/// Were the socket released with bytes unread, or did bytes arrive after it, the kernel would answer with a reset, and the peer would lose
+/// what it has not read yet; a reset loses nothing once the peer has acknowledged our FIN (FIN_WAIT2), and leaves no TIME_WAIT.
+/// </remarks>
+internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClose
     where TSocket : struct, IStreamSocket
 {
+    /// <summary>A FIN counts as a byte; one that the kernel goes on to send by itself holds up nothing.</summary>
+    private const int OnlyFin = 1;
+
     private readonly StreamConnection<TSocket> _connection;
     private readonly TSocket _socket;
     private readonly SocketPipeReader<TSocket> _reader;
     private readonly SocketPipeWriter<TSocket> _writer;
     private readonly StreamSettings _settings;
-    private readonly TaskCompletionSource _silent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _released;
     private InputDiscard<TSocket>? _discard;
-    private long _started;
+    private volatile DiscardEnd _discardEnd;
+    private int _isReleased;
+
+    // The heartbeat's.
+    private long _since;
     private long _lastProgress;
     private long _progress;
+    private long _unacknowledged = long.MaxValue;
 
     public GracefulClose(
         StreamConnection<TSocket> connection, TSocket socket, SocketPipeReader<TSocket> reader, SocketPipeWriter<TSocket> writer, StreamSettings settings)
@@ -28,75 +41,215 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener
         _reader = reader;
         _writer = writer;
         _settings = settings;
-        _started = _lastProgress = Clock.GetTimestamp();
     }
+
+    /// <summary>Completes when the connection is disposed, never with an exception.</summary>
+    public Task Disposed => _disposed.Task;
+
+    LinkedListNode<ILingeringClose>? ILingeringClose.Place { get; set; }
+
+    private bool IsReleased => Volatile.Read(ref _isReleased) != 0;
 
     private TimeProvider Clock => _settings.Heartbeat.Clock;
 
+    private CloseOptions Options => _settings.Close;
+
+    /// <param name="lingerInBackground">Whether it is done when the FIN is sent; otherwise, when the socket is released.</param>
+    public async Task RunAsync(bool lingerInBackground)
+    {
+        try
+        {
+            _reader.Complete();
+            _writer.Complete();
+            await FinishSendingAsync().ConfigureAwait(false);
+            _connection.OnSendingFinished();
+            var lingering = LingerAsync();
+            if (!lingerInBackground)
+            {
+                await lingering.ConfigureAwait(false);
+            }
+        }
+        catch
+        {
+            // Whatever a pool or a callback throws, the socket is released.
+            Release(reset: false);
+            throw;
+        }
+        finally
+        {
+            _disposed.SetResult();
+        }
+    }
+
+    /// <summary>Not everything that was written has been acknowledged. False also where the system does not tell.</summary>
+    public bool IsUnflushed() => !_writer.IsDrained || _socket.Unacknowledged > OnlyFin;
+
+    /// <summary>The connection was aborted.</summary>
+    public void OnAborted() => Release(reset: true);
+
+    /// <summary>The peer's last bytes are discarded, or will not be.</summary>
+    public void OnDiscarded(DiscardEnd end)
+    {
+        _discardEnd = end;
+        var unacknowledged = _socket.Unacknowledged;
+        if (end == DiscardEnd.Failed || unacknowledged is null || IsTaken(unacknowledged.Value))
+        {
+            Release(reset: end == DiscardEnd.Limit && unacknowledged is not null);
+        }
+
+        // Otherwise the heartbeat sees when the peer has taken everything.
+    }
+
+    void ILingeringClose.EndEarly() => End();
+
+    void IHeartbeatListener.OnHeartbeat(long now)
+    {
+        if (Volatile.Read(ref _discard) is not { } discard)
+        {
+            LookAtSending(now);
+        }
+        else if (_socket.Unacknowledged is { } unacknowledged && !IsTaken(unacknowledged))
+        {
+            LookAtAcknowledging(now, unacknowledged);
+        }
+        else
+        {
+            LookAtPeer(now, discard.Bytes);
+        }
+    }
+
+    private void LookAtSending(long now)
+    {
+        if (_writer.BytesSent != _progress)
+        {
+            _progress = _writer.BytesSent;
+            _lastProgress = now;
+        }
+        else if (Clock.GetElapsedTime(_lastProgress, now) >= Options.ProgressTimeout)
+        {
+            _connection.Abort(new("The peer did not take what was left to send in time."));
+        }
+    }
+
+    private void LookAtAcknowledging(long now, int unacknowledged)
+    {
+        if (unacknowledged < _unacknowledged)
+        {
+            _unacknowledged = unacknowledged;
+            _lastProgress = now;
+        }
+        else if (Clock.GetElapsedTime(_lastProgress, now) >= Options.ProgressTimeout)
+        {
+            End();
+        }
+
+        // The time for the peer's FIN begins when it has everything.
+        _since = now;
+    }
+
+    private void LookAtPeer(long now, long discarded)
+    {
+        if (discarded != _progress)
+        {
+            _progress = discarded;
+            _lastProgress = now;
+        }
+
+        var silentSince = Math.Max(_lastProgress, _since);
+        if (_discardEnd != DiscardEnd.None || Clock.GetElapsedTime(silentSince, now) >= Options.Silence || Clock.GetElapsedTime(_since, now) >= Options.Total)
+        {
+            End();
+        }
+    }
+
     /// <summary>Completes when all is sent, our FIN too, or the connection has failed.</summary>
-    public async Task FinishSendingAsync()
+    private async Task FinishSendingAsync()
     {
         var drained = _writer.WhenDrainedAsync();
         if (!drained.IsCompleted)
         {
+            _lastProgress = Clock.GetTimestamp();
             _settings.Heartbeat.Add(this);
-            try
-            {
-                await drained.ConfigureAwait(false);
-            }
-            finally
-            {
-                _settings.Heartbeat.Remove(this);
-            }
+            await drained.ConfigureAwait(false);
+            _settings.Heartbeat.Remove(this);
         }
     }
 
     /// <summary>Completes when the socket is released: at the peer's FIN, or when the time for it is over.</summary>
-    public async Task LingerAsync()
+    private Task LingerAsync()
     {
-        if (!_connection.HasFailed && !_reader.HasEnded)
+        if (_connection.HasFailed || (_reader.HasEnded && !(_socket.Unacknowledged > OnlyFin)))
         {
-            var discard = new InputDiscard<TSocket>(_socket, _settings.Close.DiscardLimitInBytes);
-            _started = _lastProgress = Clock.GetTimestamp();
-            _progress = 0;
-            Volatile.Write(ref _discard, discard);
-            if (!_reader.HandOver(discard))
-            {
-                discard.Run();
-            }
+            Release(reset: false);
+            return Task.CompletedTask;
+        }
 
-            if (!discard.Ended.IsCompleted)
+        _released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _progress = 0;
+        _since = _lastProgress = Clock.GetTimestamp();
+        var discard = new InputDiscard<TSocket>(_socket, this, Options.DiscardLimitInBytes);
+        _discardEnd = _reader.HasEnded ? DiscardEnd.PeerClosed : DiscardEnd.None;
+        Volatile.Write(ref _discard, discard);
+        if (_discardEnd == DiscardEnd.None && !_reader.HandOver(discard))
+        {
+            discard.Run();
+        }
+
+        if (!IsReleased)
+        {
+            _settings.Lingering.Add(this);
+            _settings.Heartbeat.Add(this);
+            if (IsReleased)
             {
-                _settings.Heartbeat.Add(this);
-                await Task.WhenAny(discard.Ended, _silent.Task).ConfigureAwait(false);
-                _settings.Heartbeat.Remove(this);
+                Leave(); // It was over before it was there to be removed.
             }
         }
 
-        _socket.Dispose();
+        return _released.Task;
     }
 
-    void IHeartbeatListener.OnHeartbeat(long now)
+    /// <summary>True if the peer has everything that it needs: with its FIN it waits for ours no more.</summary>
+    private bool IsTaken(int unacknowledged) => unacknowledged <= (_discardEnd == DiscardEnd.PeerClosed ? OnlyFin : 0);
+
+    /// <summary>The peer's time is over.</summary>
+    private void End()
     {
-        var discard = Volatile.Read(ref _discard);
-        var progress = discard?.Bytes ?? _writer.BytesSent;
-        if (progress != _progress)
+        var unacknowledged = _socket.Unacknowledged;
+        if (unacknowledged > OnlyFin)
         {
-            _progress = progress;
-            _lastProgress = now;
+            // Left to the kernel, they would stay there for as long as the peer answers its probes.
+            _connection.IsUnflushed = true;
+            Release(reset: true);
+            return;
         }
 
-        var idle = Clock.GetElapsedTime(_lastProgress, now);
-        if (discard is null)
+        Release(reset: unacknowledged is not null && _discardEnd != DiscardEnd.PeerClosed);
+    }
+
+    private void Release(bool reset)
+    {
+        // The peer's FIN, the heartbeat, another close and an abort may come together.
+        if (Interlocked.Exchange(ref _isReleased, 1) != 0)
         {
-            if (idle >= _settings.Close.SendProgress)
-            {
-                _connection.Abort(new("The peer did not take what was left to send in time."));
-            }
+            return;
         }
-        else if (idle >= _settings.Close.Silence || Clock.GetElapsedTime(_started, now) >= _settings.Close.Total)
+
+        if (reset)
         {
-            _silent.TrySetResult();
+            _socket.Abort();
         }
+        else
+        {
+            _socket.Dispose();
+        }
+
+        Leave();
+        _released?.TrySetResult();
+    }
+
+    private void Leave()
+    {
+        _settings.Lingering.Remove(this);
+        _settings.Heartbeat.Remove(this);
     }
 }

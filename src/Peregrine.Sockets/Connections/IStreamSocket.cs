@@ -15,6 +15,12 @@ namespace Peregrine.Sockets.Connections;
 /// </remarks>
 internal interface IStreamSocket
 {
+    /// <summary>
+    /// How many bytes of what was sent the peer has not acknowledged, the FIN counting as one; null where that cannot be told. At zero after the
+    /// FIN, a reset loses nothing.
+    /// </summary>
+    int? Unacknowledged { get; }
+
     /// <summary>Names who is told of completions; called once, before any other member.</summary>
     void SetCompletions(IStreamSocketCompletions completions);
 

@@ -1,9 +1,22 @@
 namespace Peregrine.Sockets.Connections;
 
-/// <summary>
-/// The reading half of a graceful close: receives and discards until the peer's FIN. Were the socket released with bytes unread, or did
-/// bytes arrive after it, the kernel would answer with a reset, and the peer would lose what it has not read yet.
-/// </summary>
+/// <summary>How the discarding of the peer's last bytes ended.</summary>
+internal enum DiscardEnd
+{
+    /// <summary>It goes on.</summary>
+    None,
+
+    /// <summary>The peer sent its FIN.</summary>
+    PeerClosed,
+
+    /// <summary>The peer sent more than may be; nothing more is received.</summary>
+    Limit,
+
+    /// <summary>The socket failed or was released.</summary>
+    Failed,
+}
+
+/// <summary>Receives and discards until the peer's FIN.</summary>
 internal sealed class InputDiscard<TSocket>
     where TSocket : struct, IStreamSocket
 {
@@ -11,20 +24,18 @@ internal sealed class InputDiscard<TSocket>
     private static readonly byte[] Scratch = new byte[16 * 1024];
 
     private readonly TSocket _socket;
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly GracefulClose<TSocket> _close;
     private readonly long _limit;
     private long _bytes;
 
-    public InputDiscard(TSocket socket, long limitInBytes)
+    public InputDiscard(TSocket socket, GracefulClose<TSocket> close, long limitInBytes)
     {
         _socket = socket;
+        _close = close;
         _limit = limitInBytes;
     }
 
     public long Bytes => Volatile.Read(ref _bytes);
-
-    /// <summary>Completes at the peer's FIN, at the limit, or when the socket fails or is aborted.</summary>
-    public Task Ended => _ended.Task;
 
     public void Run()
     {
@@ -57,7 +68,7 @@ internal sealed class InputDiscard<TSocket>
             return true;
         }
 
-        _ended.TrySetResult();
+        _close.OnDiscarded(received.IsError ? DiscardEnd.Failed : received.Bytes == 0 ? DiscardEnd.PeerClosed : DiscardEnd.Limit);
         return false;
     }
 }

@@ -33,6 +33,8 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         _state = new State(socket, sendArgs, loopWatch, endPoint);
     }
 
+    public int? Unacknowledged => SendBuffer.Unacknowledged(_state.Socket);
+
     public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
 
     public IoResult TryReceive(Span<byte> buffer)

@@ -57,6 +57,9 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     /// <summary>Something is in front of what would be sent now. Only the writer's flow starts the loop: if it does not run, it will not.</summary>
     public bool IsSending => Volatile.Read(ref _sending);
 
+    /// <summary>Everything is sent, the FIN too, or nothing can be sent any more.</summary>
+    public bool IsDrained => Volatile.Read(ref _finished);
+
     /// <summary>Nothing can be sent any more.</summary>
     public bool IsClosed => Volatile.Read(ref _closed);
 

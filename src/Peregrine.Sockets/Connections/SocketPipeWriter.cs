@@ -168,6 +168,8 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
     }
 
+    public bool IsDrained => _loop.IsDrained;
+
     /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Complete"/>.</summary>
     public Task WhenDrainedAsync() => _loop.WhenDrainedAsync();
 

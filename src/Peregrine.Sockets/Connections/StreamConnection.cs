@@ -17,7 +17,7 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     private readonly SocketPipeReader<TSocket> _reader;
     private readonly SocketPipeWriter<TSocket> _writer;
     private readonly bool _lingerInBackground;
-    private Task? _disposal;
+    private GracefulClose<TSocket>? _close;
     private ConnectionAbortedException? _abortReason;
     private volatile bool _failed;
     private Burst _burst;
@@ -70,10 +70,24 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
         _failed = true;
         TrySetReason(ConnectionCloseReason.Aborted);
+        var close = Volatile.Read(ref _close);
+        if (close?.IsUnflushed() == true)
+        {
+            IsUnflushed = true;
+        }
+
         _socket.Abort();
+        close?.OnAborted();
         _reader.Abort(abortReason);
         _writer.Abort();
         FireConnectionClosed();
+    }
+
+    public override async ValueTask CompleteOutputAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        _writer.Complete();
+        await _writer.WhenDrainedAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public override ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken) =>
@@ -82,13 +96,9 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     /// <summary>Closes gracefully: everything written arrives, unless the connection failed or was aborted.</summary>
     public override ValueTask DisposeAsync()
     {
-        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (Interlocked.CompareExchange(ref _disposal, source.Task, null) is { } disposal)
-        {
-            return new ValueTask(disposal);
-        }
-
-        return new ValueTask(CloseAsync(source));
+        var close = new GracefulClose<TSocket>(this, _socket, _reader, _writer, _settings);
+        return new ValueTask(
+            Interlocked.CompareExchange(ref _close, close, null) is { } other ? other.Disposed : close.RunAsync(_lingerInBackground));
     }
 
     public void OnReceived(IoResult result) => _reader.OnReceived(result);
@@ -135,6 +145,13 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
         OnFailed(failure);
     }
 
+    /// <summary>The close has sent everything, our FIN too, or the connection has failed.</summary>
+    public void OnSendingFinished()
+    {
+        TrySetReason(ConnectionCloseReason.HandlerCompleted);
+        FireConnectionClosed();
+    }
+
     public Exception ToException(SocketError error) => error switch
     {
         SocketError.OperationAborted or SocketError.Interrupted =>
@@ -152,32 +169,4 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
         ConnectionAbortedException => ConnectionCloseReason.Aborted,
         _ => ConnectionCloseReason.IoError,
     };
-
-    private async Task CloseAsync(TaskCompletionSource disposal)
-    {
-        try
-        {
-            _reader.Complete();
-            _writer.Complete();
-            var close = new GracefulClose<TSocket>(this, _socket, _reader, _writer, _settings);
-            await close.FinishSendingAsync().ConfigureAwait(false);
-            TrySetReason(ConnectionCloseReason.HandlerCompleted);
-            FireConnectionClosed();
-            var lingering = close.LingerAsync();
-            if (!_lingerInBackground)
-            {
-                await lingering.ConfigureAwait(false);
-            }
-        }
-        catch
-        {
-            // Whatever a pool or a callback throws, the socket is released.
-            _socket.Dispose();
-            throw;
-        }
-        finally
-        {
-            disposal.SetResult();
-        }
-    }
 }

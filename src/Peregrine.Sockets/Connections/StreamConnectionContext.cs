@@ -15,7 +15,8 @@ namespace Peregrine.Sockets.Connections;
 /// <summary>The face of a connection: identity, features, close reason and the closed token. Everything but the bytes.</summary>
 internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
     IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
-    IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature
+    IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
+    IConnectionHalfCloseFeature
 {
     private readonly ILogger _logger;
     private LazySignal _closed;
@@ -81,6 +82,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
 
+    public bool IsUnflushed { get; set; }
+
     public override CancellationToken ConnectionClosed
     {
         get
@@ -95,6 +98,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
         set => _closed.Token = value;
     }
+
+    public abstract ValueTask CompleteOutputAsync(CancellationToken cancellationToken = default);
 
     public abstract ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken);
 

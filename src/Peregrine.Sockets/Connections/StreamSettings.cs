@@ -49,7 +49,10 @@ internal sealed class StreamSettings
     /// <summary>How much of such memory is copied for the socket to wait for room with.</summary>
     public int WaitPieceInBytes { get; init; } = 1024;
 
-    public CloseTimeouts Close { get; init; } = new();
+    public CloseOptions Close { get; init; } = new();
+
+    /// <summary>The closes that wait for their peers, bounded by <see cref="CloseOptions.MaxLingering"/>.</summary>
+    public LingeringCloses Lingering { get; init; } = new(new CloseOptions().MaxLingering);
 
     /// <summary>Gives the thread to others before a connection goes on. On the thread pool that allocates nothing.</summary>
     public void Schedule(IThreadPoolWorkItem item)

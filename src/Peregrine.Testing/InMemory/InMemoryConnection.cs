@@ -10,7 +10,8 @@ namespace Peregrine.Testing;
 
 /// <summary>One end of an in-memory connection.</summary>
 internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeature, IConnectionItemsFeature, IConnectionEndPointFeature,
-    IConnectionTransportFeature, IConnectionLifetimeFeature, IMemoryPoolFeature, IConnectionCloseFeature, IConnectionByteCountFeature
+    IConnectionTransportFeature, IConnectionLifetimeFeature, IMemoryPoolFeature, IConnectionCloseFeature, IConnectionByteCountFeature,
+    IConnectionHalfCloseFeature
 {
     private static long _lastId;
     private readonly CancellationTokenSource _closed = new();
@@ -45,6 +46,7 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
         Features.Set<IMemoryPoolFeature>(this);
         Features.Set<IConnectionCloseFeature>(this);
         Features.Set<IConnectionByteCountFeature>(this);
+        Features.Set<IConnectionHalfCloseFeature>(this);
     }
 
     public override string ConnectionId { get; set; }
@@ -84,6 +86,12 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
     {
         ArgumentOutOfRangeException.ThrowIfEqual(reason, ConnectionCloseReason.None);
         return Interlocked.CompareExchange(ref _reason, (int)reason, (int)ConnectionCloseReason.None) == (int)ConnectionCloseReason.None;
+    }
+
+    public ValueTask CompleteOutputAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Transport.Output.CompleteAsync();
     }
 
     public override void Abort() => Abort(new ConnectionAbortedException("The connection was aborted by this side."));

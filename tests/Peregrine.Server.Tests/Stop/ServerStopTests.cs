@@ -96,13 +96,16 @@ public sealed class ServerStopTests
     {
         var transport = new Peregrine.Testing.InMemoryTransport();
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
-        var tracker = new Peregrine.Server.Connections.ConnectionTracker(TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        var metrics = new Peregrine.Server.Diagnostics.ServerMetrics(services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), () => []);
+        var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
+            "test", Handlers.EchoAsync, TimeSpan.Zero, metrics, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();
         tracker.Abort();
         await using var client = await transport.ConnectAsync(listener.EndPoint);
-        tracker.Start((await listener.AcceptAsync())!, "test", Handlers.EchoAsync);
+        tracker.Start((await listener.AcceptAsync())!);
         await Assert.ThrowsAsync<ConnectionResetException>(() => client.ReceiveToEndAsync());
-        await Task.WhenAll(tracker.Live.Select(connection => connection.Ended)).InTimeAsync();
+        await tracker.WaitAsync(0, CancellationToken.None).InTimeAsync();
     }
 
     [Fact]

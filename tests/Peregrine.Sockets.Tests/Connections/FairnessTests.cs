@@ -116,6 +116,8 @@ public sealed class FairnessTests
     /// <summary>Takes all that is sent, and always has a message to receive; given a box, one that comes after each wait.</summary>
     private readonly struct EndlessSocket(int messageSize, StrongBox<IStreamSocketCompletions>? waits = null) : IStreamSocket
     {
+        public int? Unacknowledged => null;
+
         public void SetCompletions(IStreamSocketCompletions completions)
         {
             if (waits is not null)

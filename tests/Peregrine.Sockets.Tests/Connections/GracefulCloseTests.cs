@@ -14,7 +14,10 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     private readonly FakeTimeProvider _clock = new();
     private readonly LeakCheckingMemoryPool _pool = new();
     private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private const int FullWindow = 200_000;
+
     private IConnectionListener? _listener;
+    private ConnectionContext? _server;
 
     [Fact]
     public async Task Everything_arrives_although_the_client_left_bytes_unread_here()
@@ -163,6 +166,106 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         Assert.Equal(0, await ReceiveToEndAsync());
     }
 
+    [LinuxFact]
+    public async Task A_slow_peer_that_goes_on_taking_what_the_kernel_holds_gets_all_of_it()
+    {
+        var closing = await CloseWithFullWindowAsync();
+        var buffer = new byte[2048];
+        var received = 0;
+        for (var second = 0; second < 60; second++)
+        {
+            // Longer than the silence and the total together, and slow.
+            received += await _client.ReceiveAsync(buffer).Bounded();
+            await AdvanceAsync(seconds: 1, () => !closing.IsCompleted);
+        }
+
+        Assert.Equal(FullWindow, received + await ReceiveToEndAsync());
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_closed_first_and_takes_nothing_of_what_the_kernel_holds_is_reset_and_counted()
+    {
+        var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
+        await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
+        await AdvanceAsync(seconds: 8, () => true);
+        await closing.Bounded();
+        Assert.True(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_closed_first_gets_what_the_kernel_holds()
+    {
+        var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
+        await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
+        Assert.Equal(FullWindow, await ReceiveToEndAsync());
+        await AdvanceAsync(seconds: 1, () => true);
+        await closing.Bounded();
+        Assert.False(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+    }
+
+    [LinuxFact]
+    public async Task A_silent_peer_that_has_everything_reads_to_a_clean_end_and_leaves_no_socket()
+    {
+        var server = await AcceptAsync();
+        await server.Transport.Output.WriteAsync(new byte[10_000]);
+        var closing = server.DisposeAsync().AsTask();
+        await AdvanceAsync(seconds: 3, () => !closing.IsCompleted);
+        await AdvanceAsync(seconds: 4, () => true);
+        await closing.Bounded();
+
+        // Reset from FIN_WAIT2: what this side had acknowledged is still there, and so is the end.
+        Assert.Equal(10_000, await ReceiveToEndAsync());
+        Assert.False(server.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await Assert.ThrowsAsync<SocketException>(async () => await _client.SendAsync("x"u8.ToArray()));
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_sends_too_much_is_not_listened_to_and_still_gets_everything()
+    {
+        var closing = await CloseWithFullWindowAsync(close: new CloseOptions { DiscardLimitInBytes = 10_000 });
+        var sending = _client.SendAsync(new byte[8 << 20]).ContinueWith(_ => { }, TaskScheduler.Default);
+        await AdvanceAsync(seconds: 5, () => !closing.IsCompleted && !sending.IsCompleted);
+        Assert.Equal(FullWindow, await ReceiveToEndAsync());
+        await AdvanceAsync(seconds: 1, () => true);
+        await closing.Bounded();
+        await sending.Bounded();
+    }
+
+    [Fact]
+    public async Task Of_too_many_that_wait_for_their_peers_the_oldest_is_released()
+    {
+        var clients = Enumerable.Range(0, 3).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToList();
+        var closing = new List<Task>();
+        foreach (var client in clients)
+        {
+            var server = await AcceptAsync(client, close: new CloseOptions { MaxLingering = 2 });
+            await server.Transport.Output.WriteAsync(new byte[1000]);
+            closing.Add(server.DisposeAsync().AsTask());
+            Assert.Equal(1000, await ReceiveToEndAsync(client));
+        }
+
+        await closing[0].Bounded();
+        Assert.False(closing[1].IsCompleted || closing[2].IsCompleted);
+        clients.ForEach(client => client.Dispose());
+        await Task.WhenAll(closing).Bounded();
+    }
+
+    [Fact]
+    public async Task An_abort_while_bytes_are_left_is_counted()
+    {
+        var server = await AcceptAsync();
+        var sending = server.Transport.Output.WriteAsync(new byte[32 << 20]).AsTask();
+        server.Transport.Output.CancelPendingFlush();
+        Assert.True((await sending.Bounded()).IsCanceled);
+        var closing = server.DisposeAsync().AsTask();
+        server.Abort();
+        await closing.Bounded();
+        Assert.True(server.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+    }
+
     public async ValueTask DisposeAsync()
     {
         _client.Dispose();
@@ -175,9 +278,28 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         _pool.Dispose();
     }
 
-    private async Task<ConnectionContext> AcceptAsync(Socket? client = null)
+    /// <summary>A close that has nothing left to send itself: the kernel has all of it, and the peer's window is full.</summary>
+    private async Task<Task> CloseWithFullWindowAsync(bool peerClosesFirst = false, CloseOptions? close = null)
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool }, NullLoggerFactory.Instance);
+        _client.ReceiveBufferSize = 4096;
+        _server = await AcceptAsync(close: close, socket: new SocketOptions { UnsentLowWatermarkInBytes = 0, SendBufferSizeInBytes = 2 * FullWindow });
+        var write = await _server.Transport.Output.WriteAsync(new byte[FullWindow]).Bounded();
+        Assert.False(write.IsCompleted);
+        if (peerClosesFirst)
+        {
+            _client.Shutdown(SocketShutdown.Send);
+            var read = await _server.Transport.Input.ReadAsync().Bounded();
+            Assert.True(read.IsCompleted);
+            _server.Transport.Input.AdvanceTo(read.Buffer.End);
+        }
+
+        return _server.DisposeAsync().AsTask();
+    }
+
+    private async Task<ConnectionContext> AcceptAsync(Socket? client = null, CloseOptions? close = null, SocketOptions? socket = null)
+    {
+        var transport = new SocketTransportFactory(
+            new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool, Close = close ?? new(), Socket = socket ?? new() }, NullLoggerFactory.Instance);
         _listener ??= await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         await (client ?? _client).ConnectAsync(_listener.EndPoint);
         return (await _listener.AcceptAsync().Bounded())!;

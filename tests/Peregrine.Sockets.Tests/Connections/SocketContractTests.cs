@@ -69,7 +69,7 @@ internal static class SocketPair
                     LargestSendBlockInBytes = blockSizeInBytes,
                     MostCopiedInBytes = 4 * blockSizeInBytes,
                     WaitPieceInBytes = Math.Max(1, blockSizeInBytes / 4),
-                    Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
+                    Close = new CloseOptions { DiscardLimitInBytes = 64 * 1024 },
                 },
             },
             NullLoggerFactory.Instance);

@@ -24,7 +24,7 @@ internal sealed record SimulatedPair(StreamConnection<SimulatedStreamSocket> Ser
             LargestSendBlockInBytes = blockSizeInBytes,
             MostCopiedInBytes = 4 * blockSizeInBytes,
             WaitPieceInBytes = Math.Max(1, blockSizeInBytes / 4),
-            Close = new CloseTimeouts { DiscardLimitInBytes = 64 * 1024 },
+            Close = new CloseOptions { DiscardLimitInBytes = 64 * 1024 },
         };
         var (server, client) = SimulatedSocket.CreatePair(network, capacity);
         return new SimulatedPair(

@@ -7,6 +7,8 @@ namespace Peregrine.Sockets.Tests.Simulation;
 /// <summary>The simulated socket behind the seam.</summary>
 internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStreamSocket
 {
+    public int? Unacknowledged => socket.Unacknowledged;
+
     public void SetCompletions(IStreamSocketCompletions completions) => socket.Completions = completions;
 
     public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);
@@ -58,6 +60,9 @@ internal sealed class SimulatedSocket
         _lock = pairLock;
         _capacity = capacity;
     }
+
+    /// <summary>What is on its way is with the peer's kernel at once.</summary>
+    public int? Unacknowledged => _released ? null : 0;
 
     public IStreamSocketCompletions Completions { get; set; } = null!;
 

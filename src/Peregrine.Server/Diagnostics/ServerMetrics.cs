@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Peregrine.Features;
+
+namespace Peregrine.Server.Diagnostics;
+
+/// <summary>Every instrument of the meter <c>Peregrine.Server</c>.</summary>
+internal sealed class ServerMetrics
+{
+    public const string MeterName = "Peregrine.Server";
+
+    private readonly Histogram<double> _duration;
+    private readonly Counter<long> _unflushed;
+
+    /// <param name="meters">Makes the meter.</param>
+    /// <param name="remaining">How many connections a stop still waits for, by endpoint and stage; empty while none is under way.</param>
+    public ServerMetrics(IMeterFactory meters, Func<IEnumerable<RemainingConnections>> remaining)
+    {
+        var meter = meters.Create(MeterName);
+        _duration = meter.CreateHistogram<double>(
+            "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.");
+        _unflushed = meter.CreateCounter<long>(
+            "peregrine.server.connections.aborted_unflushed", "{connection}", "Connections that were reset before their peers had everything that was written.");
+        meter.CreateObservableGauge(
+            "peregrine.server.drain.remaining",
+            () => remaining().Select(static left => new Measurement<int>(
+                left.Count, new("peregrine.endpoint", left.Endpoint), new("peregrine.stage", left.IsClosing ? "closing" : "handling"))),
+            "{connection}",
+            "Connections that the stop still waits for: those whose handlers are at work, and those that are closing.");
+    }
+
+    /// <summary>Somebody listens to how long connections last: asked once at the start of each.</summary>
+    public bool IsDurationEnabled => _duration.Enabled;
+
+    public void ConnectionEnded(string endpoint, ConnectionCloseReason reason, TimeSpan? duration, bool isUnflushed)
+    {
+        if (duration is { } lasted)
+        {
+            _duration.Record(lasted.TotalSeconds, new("peregrine.endpoint", endpoint), new("peregrine.close.reason", NameOf(reason)));
+        }
+
+        if (isUnflushed)
+        {
+            _unflushed.Add(1, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint));
+        }
+    }
+
+    private static string NameOf(ConnectionCloseReason reason) => reason switch
+    {
+        ConnectionCloseReason.None => "none",
+        ConnectionCloseReason.PeerClosed => "peer_closed",
+        ConnectionCloseReason.PeerReset => "peer_reset",
+        ConnectionCloseReason.HandlerCompleted => "handler_completed",
+        ConnectionCloseReason.HandlerFailed => "handler_failed",
+        ConnectionCloseReason.ServerStopping => "server_stopping",
+        ConnectionCloseReason.DrainDeadline => "drain_deadline",
+        ConnectionCloseReason.Aborted => "aborted",
+        ConnectionCloseReason.IoError => "io_error",
+        _ => throw new UnreachableException(),
+    };
+}
+
+/// <summary>What a stop waits for.</summary>
+/// <param name="Endpoint">The endpoint's name.</param>
+/// <param name="IsClosing">Their handlers are done, and they are closing.</param>
+/// <param name="Count">How many connections.</param>
+internal readonly record struct RemainingConnections(string Endpoint, bool IsClosing, int Count);
