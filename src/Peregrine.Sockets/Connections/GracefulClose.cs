@@ -184,7 +184,9 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
             return Task.CompletedTask;
         }
 
-        _released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // A full barrier, between the write here and the look at the release below, which does the same the other way round.
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Interlocked.Exchange(ref _released, released);
         _progress = 0;
         _since = _lastProgress = Clock.GetTimestamp();
         var discard = new InputDiscard<TSocket>(_socket, this, Options.DiscardLimitInBytes);
@@ -199,13 +201,16 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
         {
             _settings.Lingering.Add(this);
             _settings.Heartbeat.Add(this);
-            if (IsReleased)
-            {
-                Leave(); // It was over before it was there to be removed.
-            }
         }
 
-        return _released.Task;
+        if (IsReleased)
+        {
+            // It was over before it was there to be told, and to be removed.
+            Leave();
+            released.TrySetResult();
+        }
+
+        return released.Task;
     }
 
     /// <summary>True if the peer has everything that it needs: with its FIN it waits for ours no more.</summary>

@@ -27,6 +27,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private Exception? _aborted;
     private Exception? _failure;
     private InputDiscard<TSocket>? _discard;
+    private bool _left;
 
     // The flow's own, behind the guard, or the completion's while the flow waits.
     private FlowGuard _guard;
@@ -173,7 +174,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
             }
             else
             {
-                discard = _discard;
+                discard = _left ? _discard : null;
             }
         }
 
@@ -228,14 +229,15 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     }
 
     /// <summary>
-    /// After <see cref="Complete"/>: completions go to <paramref name="discard"/> from now on. True if a wait is armed, so that one will come.
+    /// After <see cref="Complete"/>: completions go to <paramref name="discard"/> from now on. True if it is begun here: a wait is armed, whose
+    /// completion will come, or a call is still inside, which may be about to receive.
     /// </summary>
     public bool HandOver(InputDiscard<TSocket> discard)
     {
         lock (_lock)
         {
             _discard = discard;
-            return _wait == Wait.Armed;
+            return _wait == Wait.Armed || !_left;
         }
     }
 
@@ -282,6 +284,14 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
 
         // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
+        InputDiscard<TSocket>? discard;
+        lock (_lock)
+        {
+            _left = true;
+            discard = _wait == Wait.Armed ? null : _discard;
+        }
+
+        discard?.Run();
     }
 
     private void ThrowIfReadingIsNotAllowed()

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Win32.SafeHandles;
+using Peregrine.Features;
 using Peregrine.Sockets.Connections;
 
 namespace Peregrine.Sockets.Tests.Simulation;
@@ -19,14 +20,40 @@ public sealed class SeededScheduleTests
     [Fact]
     public void A_reset_at_any_moment_ends_both_sides_and_every_block_comes_back() => ForEachSeed(1_000_000, TransferUntilResetAsync);
 
-    private static void ForEachSeed(int firstSeed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program)
+    [Fact]
+    public void An_abort_at_any_moment_of_a_close_ends_both_sides_once_and_every_block_comes_back() =>
+        ForEachSeed(2_000_000, CloseUntilAbortAsync, schedules: 2 * Schedules);
+
+    [Fact]
+    public void An_abort_beside_a_close_on_another_thread_ends_it()
+    {
+        for (var seed = 0; seed < 2 * Schedules; seed++)
+        {
+            var network = new SimulatedNetwork(seed);
+            using var pool = new Peregrine.Testing.LeakCheckingMemoryPool();
+            var pair = SimulatedPair.Connect(network, pool, blockSizeInBytes: 16);
+            var wait = seed % 200;
+            var closing = Task.CompletedTask;
+            Parallel.Invoke(
+                () => closing = pair.Server.DisposeAsync().AsTask(),
+                () =>
+                {
+                    Thread.SpinWait(wait);
+                    pair.Server.Abort(new ConnectionAbortedException("Beside the close."));
+                });
+            network.RunUntilComplete(closing);
+            pair.Client.Abort();
+        }
+    }
+
+    private static void ForEachSeed(int firstSeed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program, int schedules = Schedules)
     {
         // xunit's synchronization context would move the programs to other threads, and the order would not be the seed's.
         var context = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(null);
         try
         {
-            for (var seed = firstSeed; seed < firstSeed + Schedules; seed++)
+            for (var seed = firstSeed; seed < firstSeed + schedules; seed++)
             {
                 Run(seed, program);
             }
@@ -96,14 +123,75 @@ public sealed class SeededScheduleTests
         await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
     }
 
-    private static async Task UntilTheEndAsync(Task program)
+    /// <summary>Both read a part and close, and one or both abort at any moment: while they read, flush, complete, send the rest or linger.</summary>
+    private static async Task CloseUntilAbortAsync(SimulatedNetwork network, SimulatedPair pair, Random random)
+    {
+        var ends = new[] { 0, 0 };
+        StreamConnection<SimulatedStreamSocket>[] connections = [pair.Server, pair.Client];
+        for (var i = 0; i < connections.Length; i++)
+        {
+            var side = i;
+            if (random.Next(2) == 0)
+            {
+                connections[i].ConnectionClosed.UnsafeRegister(_ => Interlocked.Increment(ref ends[side]), null);
+            }
+            else
+            {
+                ends[i] = 1;
+            }
+        }
+
+        var all = new List<Task>();
+        foreach (var connection in connections)
+        {
+            all.Add(CloseAfterFlowsAsync(network, connection, random));
+            if (connection == pair.Server || random.Next(2) == 0)
+            {
+                all.Add(AbortAfterAsync(network, connection, random.Next(random.Next(2) == 0 ? 100 : 2_000)));
+            }
+        }
+
+        await Task.WhenAll(all);
+        await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
+        Assert.All(connections, connection => Assert.NotEqual(ConnectionCloseReason.None, connection.Reason));
+        SpinWait.SpinUntil(() => Volatile.Read(ref ends[0]) + Volatile.Read(ref ends[1]) >= 2, TimeSpan.FromSeconds(20));
+        Assert.Equal([1, 1], ends);
+    }
+
+    private static async Task CloseAfterFlowsAsync(SimulatedNetwork network, StreamConnection<SimulatedStreamSocket> connection, Random random)
+    {
+        var writing = UntilTheEndAsync(WriteAsync(network, connection, random.Next(0, 3_000), random), halfCloses: true);
+        await UntilTheEndAsync(ReadAsync(network, connection.Input, total: null, random));
+        if (random.Next(2) == 0)
+        {
+            // While it may be writing still.
+            await connection.CompleteOutputAsync();
+        }
+
+        await writing;
+        await connection.DisposeAsync();
+    }
+
+    private static async Task AbortAfterAsync(SimulatedNetwork network, StreamConnection<SimulatedStreamSocket> connection, int turns)
+    {
+        for (; turns > 0; turns--)
+        {
+            await Turn(network);
+        }
+
+        connection.Abort(new ConnectionAbortedException("The schedule says so."));
+    }
+
+    private static async Task UntilTheEndAsync(Task program, bool halfCloses = false)
     {
         try
         {
             await program;
         }
-        catch (Exception exception) when (exception is ConnectionAbortedException or ConnectionResetException)
+        catch (Exception exception) when (
+            exception is ConnectionAbortedException or ConnectionResetException || (halfCloses && exception is InvalidOperationException))
         {
+            // The last of them where a writer meets that its output is completed.
         }
     }
 
@@ -209,10 +297,11 @@ public sealed class SeededScheduleTests
         return written;
     }
 
-    private static async Task ReadAsync(SimulatedNetwork network, PipeReader reader, int total, Random random)
+    private static async Task ReadAsync(SimulatedNetwork network, PipeReader reader, int? total, Random random)
     {
         long position = 0;
-        while (true)
+        var atMost = total ?? random.Next(3_000);
+        while (total is not null || position < atMost)
         {
             ReadResult result;
             try
@@ -263,7 +352,11 @@ public sealed class SeededScheduleTests
             position += consumed;
         }
 
-        Assert.Equal(total, position);
+        if (total is not null)
+        {
+            Assert.Equal(total.Value, position);
+        }
+
         reader.Complete();
     }
 
