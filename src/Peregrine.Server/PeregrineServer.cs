@@ -1,3 +1,4 @@
+using System.Net.NetworkInformation;
 using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server;
@@ -9,10 +10,20 @@ public sealed class PeregrineServer
     private volatile IReadOnlyList<ServerEndpoint> _endpoints = [];
 
     private volatile int _state;
+    private Func<IReadOnlyDictionary<TcpState, int>?> _countSockets = static () => null;
 
     internal PeregrineServer()
     {
     }
+
+    /// <summary>
+    /// Counts the TCP sockets of the server's ports by their state, as the kernel sees them: those of connections that are gone too, such as
+    /// TIME_WAIT after a stop. It asks the system each time; meant for measurements at intervals.
+    /// </summary>
+    /// <returns>A count for each of the eleven states; null where the system, or a transport of the application, does not tell.</returns>
+    public IReadOnlyDictionary<TcpState, int>? CountSockets() => _countSockets();
+
+    internal void SetSocketCounter(Func<IReadOnlyDictionary<TcpState, int>?> count) => _countSockets = count;
 
     /// <summary>What the server is doing. It is ready for clients while it is <see cref="ServerState.Running"/>.</summary>
     public ServerState State

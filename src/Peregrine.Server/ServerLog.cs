@@ -12,8 +12,8 @@ internal static partial class ServerLog
     [LoggerMessage(2, LogLevel.Critical, "Cannot start: {Problem}")]
     public static partial void CannotStart(ILogger logger, string problem);
 
-    [LoggerMessage(3, LogLevel.Information, "Stopped: {Open} connections were open, {Reset} of them were reset at the deadline, {Left} are left behind by their handlers")]
-    public static partial void Stopped(ILogger logger, long open, int reset, int left);
+    [LoggerMessage(3, LogLevel.Information, "Stopped: {Open} connections were open, {Reset} of them were reset at the deadline, {Left} are left behind by their handlers; {TimeWait} sockets of the server's ports are in TIME_WAIT")]
+    public static partial void Stopped(ILogger logger, long open, int reset, int left, string timeWait);
 
     [LoggerMessage(4, LogLevel.Warning,
         "Endpoint \"{Endpoint}\": {Count} connections were still open {When} and are reset; the handlers of {Handling} of them have not ended since IConnectionLifetimeNotificationFeature.ConnectionClosedRequested was signalled")]

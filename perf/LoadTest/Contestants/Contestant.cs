@@ -5,7 +5,9 @@ namespace Peregrine.LoadTest.Contestants;
 /// <param name="Title">Its name in the tables.</param>
 /// <param name="StartAsync">Starts it on a free port of 127.0.0.1; null for the one that is a program of its own, in C.</param>
 /// <param name="InlineCompletions">Whether its process is started with the runtime's inline completions set in the environment.</param>
-internal sealed record Contestant(string Name, string Title, Func<Service, Task<RunningServer>>? StartAsync, bool InlineCompletions = false)
+/// <param name="TakesHandlers">Whether its services are <c>ConnectionHandler</c>s, so that it serves every one.</param>
+internal sealed record Contestant(string Name, string Title, Func<Service, Task<RunningServer>>? StartAsync, bool InlineCompletions = false,
+    bool TakesHandlers = false)
 {
     /// <summary>What the others are compared with.</summary>
     public const string Reference = "kestrel";
@@ -15,10 +17,10 @@ internal sealed record Contestant(string Name, string Title, Func<Service, Task<
 
     public static readonly IReadOnlyList<Contestant> All =
     [
-        new("peregrine", "Peregrine, ThreadPool", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.ThreadPool)),
-        new("peregrine-inline", "Peregrine, Inline", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.Inline)),
-        new(Reference, "Kestrel", service => KestrelContestant.StartAsync(service, inline: false)),
-        new("kestrel-inline", "Kestrel, inline", service => KestrelContestant.StartAsync(service, inline: true), InlineCompletions: true),
+        new("peregrine", "Peregrine, ThreadPool", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.ThreadPool), TakesHandlers: true),
+        new("peregrine-inline", "Peregrine, Inline", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.Inline), TakesHandlers: true),
+        new(Reference, "Kestrel", service => KestrelContestant.StartAsync(service, inline: false), TakesHandlers: true),
+        new("kestrel-inline", "Kestrel, inline", service => KestrelContestant.StartAsync(service, inline: true), InlineCompletions: true, TakesHandlers: true),
         new("dotnetty", "DotNetty 0.7.6", DotNettyContestant.StartAsync),
         new("raw-saea", "Raw SAEA loop, inline", RawSaeaContestant.StartAsync, InlineCompletions: true),
         new(Limit, "C, epoll: the limit", null),

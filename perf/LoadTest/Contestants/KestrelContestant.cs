@@ -17,7 +17,12 @@ internal static class KestrelContestant
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
-            _ = service == Service.Echo ? listen.UseConnectionHandler<EchoHandler>() : listen.UseConnectionHandler<SinkHandler>();
+            _ = service switch
+            {
+                Service.Echo => listen.UseConnectionHandler<EchoHandler>(),
+                Service.Sink => listen.UseConnectionHandler<SinkHandler>(),
+                _ => listen.UseConnectionHandler<AnswerHandler>(),
+            };
         }));
         builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = inline);
         var app = builder.Build();

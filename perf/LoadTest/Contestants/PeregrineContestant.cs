@@ -19,7 +19,12 @@ internal static class PeregrineContestant
         builder.Services.AddPeregrine(server => server
             .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp =>
             {
-                _ = service == Service.Echo ? tcp.UseConnectionHandler<EchoHandler>() : tcp.UseConnectionHandler<SinkHandler>();
+                _ = service switch
+                {
+                    Service.Echo => tcp.UseConnectionHandler<EchoHandler>(),
+                    Service.Sink => tcp.UseConnectionHandler<SinkHandler>(),
+                    _ => tcp.UseConnectionHandler<AnswerHandler>(),
+                };
             })
             .Configure(options => options.ThrowOnStartFailure = true));
         var host = builder.Build();

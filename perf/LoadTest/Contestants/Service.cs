@@ -1,6 +1,6 @@
 namespace Peregrine.LoadTest.Contestants;
 
-/// <summary>What a contestant serves, until the peer's FIN.</summary>
+/// <summary>What a contestant serves; where nothing else is said, until the peer's FIN.</summary>
 internal enum Service
 {
     /// <summary>Sends every byte back.</summary>
@@ -8,4 +8,7 @@ internal enum Service
 
     /// <summary>Counts every byte.</summary>
     Sink,
+
+    /// <summary>Answers once, and closes: by a <c>ConnectionHandler</c>, for contestants that take one.</summary>
+    Answer,
 }

@@ -14,6 +14,7 @@ internal static class DriveProcess
             ScenarioKind.Stream => new StreamDrive(load, port, serverProcess),
             ScenarioKind.Churn => new ChurnDrive(load, port, serverProcess),
             ScenarioKind.Idle => new IdleDrive(load, port, serverProcess),
+            ScenarioKind.Ends => new EndsDrive(load, port),
             _ => new AllocationDrive(load, port, serverProcess),
         };
         try

@@ -33,17 +33,30 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
             [Metric.KibibytesPerConnection, Metric.IdleCpu]),
         new("allocations", ScenarioKind.Allocations, new Load(64, 1, 64),
             "Bytes that the server allocates on the managed heap for a message, in a fresh process after the warm-up.", [Metric.BytesPerMessage]),
+        new("ends", ScenarioKind.Ends, new Load(16, 1, AnswerHandler.SizeInBytes),
+            "5,000 answers of 1 MB, each followed by the server's close, to clients that send 4 more bytes after an answer began: what arrives cut off.",
+            [Metric.Truncated, Metric.Reset]),
     ];
 
     public static string Names => string.Join(", ", All.Select(scenario => scenario.Name));
 
-    public Service Service => Kind == ScenarioKind.Stream ? Service.Sink : Service.Echo;
+    public Service Service => Kind switch
+    {
+        ScenarioKind.Stream => Service.Sink,
+        ScenarioKind.Ends => Service.Answer,
+        _ => Service.Echo,
+    };
 
     /// <summary>Whether what earlier rounds left in a process would be measured with it.</summary>
     public bool NeedsFreshServer => Kind is ScenarioKind.Idle or ScenarioKind.Allocations;
 
-    /// <summary>Whether a contestant without a managed heap has nothing to measure.</summary>
-    public bool NeedsManagedServer => Kind == ScenarioKind.Allocations;
+    /// <summary>Whether there is something to measure: one without a managed heap allocates nothing on it, and not every one serves answers.</summary>
+    public bool CanMeasure(Contestant contestant) => Kind switch
+    {
+        ScenarioKind.Allocations => contestant.IsManaged,
+        ScenarioKind.Ends => contestant.TakesHandlers,
+        _ => true,
+    };
 
     public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);
 

@@ -8,4 +8,5 @@ internal enum ScenarioKind
     Churn,
     Idle,
     Allocations,
+    Ends,
 }

@@ -18,7 +18,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
         if (!scenario.NeedsFreshServer)
         {
             // All before the first round: a turn differs from the others in nothing but who serves.
-            foreach (var result in results)
+            foreach (var result in results.Where(result => scenario.CanMeasure(result.Contestant)))
             {
                 await TryAsync(result, "at its start", () => StartAsync(result, cancellationToken));
             }
@@ -32,7 +32,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
             for (var turn = 0; turn < results.Length; turn++)
             {
                 var result = results[(round + turn) % results.Length];
-                if (result.Failure is null && (result.Contestant.IsManaged || !scenario.NeedsManagedServer))
+                if (result.Failure is null && scenario.CanMeasure(result.Contestant))
                 {
                     await TryAsync(result, $"in round {round}", () => RoundAsync(result, round, cancellationToken));
                 }

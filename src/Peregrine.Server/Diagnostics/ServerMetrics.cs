@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Net.NetworkInformation;
 using Peregrine.Features;
 
 namespace Peregrine.Server.Diagnostics;
@@ -14,7 +16,8 @@ internal sealed class ServerMetrics
 
     /// <param name="meters">Makes the meter.</param>
     /// <param name="remaining">How many connections a stop still waits for, by endpoint and stage; empty while none is under way.</param>
-    public ServerMetrics(IMeterFactory meters, Func<IEnumerable<RemainingConnections>> remaining)
+    /// <param name="sockets">The TCP sockets of the server's ports by state; null where the system does not tell.</param>
+    public ServerMetrics(IMeterFactory meters, Func<IEnumerable<RemainingConnections>> remaining, Func<IReadOnlyDictionary<TcpState, int>?> sockets)
     {
         var meter = meters.Create(MeterName);
         _duration = meter.CreateHistogram<double>(
@@ -27,6 +30,12 @@ internal sealed class ServerMetrics
                 left.Count, new("peregrine.endpoint", left.Endpoint), new("peregrine.stage", left.IsClosing ? "closing" : "handling"))),
             "{connection}",
             "Connections that the stop still waits for: those whose handlers are at work, and those that are closing.");
+        meter.CreateObservableGauge(
+            "peregrine.server.tcp.sockets",
+            () => (sockets() ?? ImmutableDictionary<TcpState, int>.Empty).Select(
+                static state => new Measurement<int>(state.Value, new KeyValuePair<string, object?>("network.connection.state", NameOf(state.Key)))),
+            "{socket}",
+            "Sockets of the server's ports in each TCP state, those of connections that are gone included.");
     }
 
     /// <summary>Somebody listens to how long connections last: asked once at the start of each.</summary>
@@ -44,6 +53,23 @@ internal sealed class ServerMetrics
             _unflushed.Add(1, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint));
         }
     }
+
+    // The names of OpenTelemetry's semantic conventions for network.connection.state.
+    private static string NameOf(TcpState state) => state switch
+    {
+        TcpState.Closed => "closed",
+        TcpState.Listen => "listen",
+        TcpState.SynSent => "syn_sent",
+        TcpState.SynReceived => "syn_received",
+        TcpState.Established => "established",
+        TcpState.FinWait1 => "fin_wait_1",
+        TcpState.FinWait2 => "fin_wait_2",
+        TcpState.CloseWait => "close_wait",
+        TcpState.Closing => "closing",
+        TcpState.LastAck => "last_ack",
+        TcpState.TimeWait => "time_wait",
+        _ => "unknown",
+    };
 
     private static string NameOf(ConnectionCloseReason reason) => reason switch
     {

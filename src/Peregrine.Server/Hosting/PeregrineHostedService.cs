@@ -44,7 +44,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _loggerFactory = loggerFactory;
         _clock = clock;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
-        _metrics = new ServerMetrics(meters, () => _stop?.Remaining ?? []);
+        _metrics = new ServerMetrics(meters, () => _stop?.Remaining ?? [], server.CountSockets);
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -93,7 +93,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     {
         if (_stopping is null)
         {
-            _stop = new ServerStop(_endpoints, _options, state => _server.State = state, _clock, _logger);
+            _stop = new ServerStop(_endpoints, _options, _server, _clock, _logger);
             _stopping = _endpoints.Count == 0 ? Task.CompletedTask : _stop.RunAsync(cancellationToken);
         }
 
@@ -134,6 +134,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
         _endpoints = running;
         _server.Endpoints = bound;
+        var ports = bound.SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
+        if (_builder.Transport is null && ports.Count > 0)
+        {
+            _server.SetSocketCounter(() => TcpSockets.CountByState(ports));
+        }
     }
 
     private async Task<IReadOnlyList<IConnectionListener>> BindAsync(

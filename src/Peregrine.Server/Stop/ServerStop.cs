@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net.NetworkInformation;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
@@ -10,10 +12,18 @@ namespace Peregrine.Server.Stop;
 /// left, close the listeners.
 /// </summary>
 internal sealed class ServerStop(
-    IReadOnlyList<RunningEndpoint> endpoints, PeregrineOptions options, Action<ServerState> setState, TimeProvider clock, ILogger logger)
+    IReadOnlyList<RunningEndpoint> endpoints, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
 {
     /// <summary>How long handlers have to notice that their connections were reset.</summary>
     private static readonly TimeSpan AfterReset = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long the kernel has for what it sends after the connections are gone; a peer that is gone never acknowledges.</summary>
+    private static readonly TimeSpan LastAcknowledgements = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan LastAcknowledgementsStep = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>In which this side has something to send.</summary>
+    private static readonly TcpState[] s_sending = [TcpState.FinWait1, TcpState.Closing, TcpState.LastAck];
 
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(5);
 
@@ -38,11 +48,11 @@ internal sealed class ServerStop(
         var startedBefore = endpoints.Sum(endpoint => endpoint.Connections.Started - endpoint.Connections.Count);
 
         _stage = "the drain delay";
-        setState(ServerState.Draining);
+        server.State = ServerState.Draining;
         await DelayAsync(options.DrainDelay, over.Token).ConfigureAwait(false);
 
         _stage = "accepting what is queued";
-        setState(ServerState.Stopping);
+        server.State = ServerState.Stopping;
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
         await UntilAsync(accepted, over.Token).ConfigureAwait(false);
 
@@ -65,12 +75,34 @@ internal sealed class ServerStop(
 
         using var closing = new CancellationTokenSource(AfterReset, clock);
         await UntilAsync(Task.WhenAll(endpoints.Select(endpoint => endpoint.CloseListenersAsync())), closing.Token).ConfigureAwait(false);
-        setState(ServerState.Stopped);
+        server.State = ServerState.Stopped;
+        var sockets = await WaitForLastAcknowledgementsAsync(over.Token).ConfigureAwait(false);
         ServerLog.Stopped(
             logger,
             endpoints.Sum(endpoint => endpoint.Connections.Started) - startedBefore,
             reset,
-            endpoints.Sum(endpoint => endpoint.Connections.Count));
+            endpoints.Sum(endpoint => endpoint.Connections.Count),
+            sockets?[TcpState.TimeWait].ToString(CultureInfo.InvariantCulture) ?? "an unknown number of");
+    }
+
+    /// <summary>
+    /// The kernel sends the last FINs by itself, unless the process's network goes away with it: the moment that takes is waited for.
+    /// </summary>
+    /// <returns>What is left then; null if the system does not tell.</returns>
+    private async Task<IReadOnlyDictionary<TcpState, int>?> WaitForLastAcknowledgementsAsync(CancellationToken over)
+    {
+        using var last = new CancellationTokenSource(LastAcknowledgements, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(last.Token, over);
+        while (true)
+        {
+            var sockets = server.CountSockets();
+            if (sockets is null || either.IsCancellationRequested || s_sending.Sum(state => sockets[state]) == 0)
+            {
+                return sockets;
+            }
+
+            await DelayAsync(LastAcknowledgementsStep, either.Token).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Asks a part of the connections at each step, and all that are left at the last: those too that are started later.</summary>

@@ -16,7 +16,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         typeof(IConnectionIdFeature), typeof(IConnectionTransportFeature), typeof(IConnectionItemsFeature),
         typeof(IConnectionEndPointFeature), typeof(IConnectionLifetimeFeature), typeof(IMemoryPoolFeature),
         typeof(IConnectionSocketFeature), typeof(IConnectionCloseFeature), typeof(IConnectionByteCountFeature),
-        typeof(IConnectionSendFileFeature), typeof(IConnectionHalfCloseFeature),
+        typeof(IConnectionSendFileFeature), typeof(IConnectionHalfCloseFeature), typeof(IConnectionTcpInfoFeature),
     ];
 
     private readonly StreamConnectionContext _connection;
@@ -94,6 +94,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
     private bool IsBuiltIn(Type key) =>
         Array.IndexOf(BuiltIn, key) >= 0
         && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
+        && (key != typeof(IConnectionTcpInfoFeature) || _connection.HasTcpInfo)
         && ((key != typeof(IConnectionSendFileFeature) && key != typeof(IConnectionHalfCloseFeature)) || !_connection.IsTransportReplaced);
 
     private bool TryGetSet(Type key, out object? feature)

@@ -316,12 +316,12 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         private bool IsReset()
         {
             // Our FIN once more after the state: sent meanwhile and acknowledged, it ends in CLOSE too.
-            if (FinSent || _finReceived || !TcpState.IsClosed(Socket) || FinSent)
+            if (FinSent || _finReceived || !TcpEnding.IsClosed(Socket) || FinSent)
             {
                 return false;
             }
 
-            _finReceived = TcpState.TakeError(Socket) == TcpState.BrokenPipe;
+            _finReceived = TcpEnding.TakeError(Socket) == TcpEnding.BrokenPipe;
             return !_finReceived;
         }
     }

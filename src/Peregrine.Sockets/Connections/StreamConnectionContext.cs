@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Peregrine.Features;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -16,7 +17,7 @@ namespace Peregrine.Sockets.Connections;
 internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
     IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
-    IConnectionHalfCloseFeature
+    IConnectionHalfCloseFeature, IConnectionTcpInfoFeature
 {
     private readonly ILogger _logger;
     private LazySignal _closed;
@@ -80,6 +81,9 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     Socket IConnectionSocketFeature.Socket =>
         Socket ?? throw new InvalidOperationException("This connection stands on no socket of the operating system.");
 
+    /// <summary>Whether the kernel tells of the connection itself.</summary>
+    public bool HasTcpInfo => OperatingSystem.IsLinux() && Socket is { ProtocolType: ProtocolType.Tcp };
+
     public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
 
     public bool IsUnflushed { get; set; }
@@ -105,6 +109,12 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     /// <summary>Somebody looks at <see cref="ConnectionClosed"/>, for the first time: it must fire also while nobody reads.</summary>
     protected abstract void WatchPeer();
+
+    public bool TryGetTcpInfo(out TcpConnectionInfo info)
+    {
+        info = default;
+        return HasTcpInfo && TcpInformation.TryGet(Socket!, out info);
+    }
 
     public bool TrySetReason(ConnectionCloseReason reason)
     {

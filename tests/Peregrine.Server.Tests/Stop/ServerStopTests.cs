@@ -97,7 +97,7 @@ public sealed class ServerStopTests
         var transport = new Peregrine.Testing.InMemoryTransport();
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var metrics = new Peregrine.Server.Diagnostics.ServerMetrics(services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), () => []);
+        var metrics = new Peregrine.Server.Diagnostics.ServerMetrics(services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), () => [], () => null);
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
             "test", Handlers.EchoAsync, TimeSpan.Zero, metrics, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();

@@ -2,8 +2,8 @@ using System.Net.Sockets;
 
 namespace Peregrine.Sockets.Linux;
 
-/// <summary>The state of a TCP connection: tcpi_state, the first byte of TCP_INFO (tcp(7), linux/tcp.h).</summary>
-internal static class TcpState
+/// <summary>How a TCP connection has ended: tcpi_state, the first byte of TCP_INFO (tcp(7), linux/tcp.h).</summary>
+internal static class TcpEnding
 {
     private const int IpProtoTcp = 6;
     private const int TcpInfo = 11;
