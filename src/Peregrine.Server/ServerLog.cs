@@ -55,6 +55,10 @@ internal static partial class ServerLog
     [LoggerMessage(16, LogLevel.Information, "Endpoint \"{Endpoint}\" is suspended: nothing is accepted until it is resumed; {Count} connections are open")]
     public static partial void Suspended(ILogger logger, string endpoint, int count);
 
+    [LoggerMessage(17, LogLevel.Warning,
+        "The socket \"{Name}\" (descriptor {Descriptor}) was passed to this process, and no endpoint uses it: its clients wait for ever; set the Url of an endpoint to systemd://{Name}, or do not pass it")]
+    public static partial void PassedSocketUnused(ILogger logger, string name, int descriptor);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -76,22 +76,37 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
     /// <remarks>
+    /// <para>
     /// The file of a Unix domain socket that nobody listens on any more is replaced; it is removed when the listener is closed.
     /// Port 0 takes a free port: the listener's <see cref="IConnectionListener.EndPoint"/> tells which.
+    /// </para>
+    /// <para>
+    /// A <see cref="FileHandleEndPoint"/> is the number of a descriptor that the process was started with, of a socket that listens (Linux); its
+    /// type is not looked at. It stays open for the whole process, so that it can be listened on again, and programs that are started do not
+    /// inherit it. The socket is left as it is: it goes on listening, and what it has queued stays for the others that hold it.
+    /// <see cref="SocketTransportOptions.Backlog"/> has no effect.
+    /// </para>
     /// </remarks>
     /// <exception cref="AddressInUseException">The port or path is in use, or the path is a file that is not a socket.</exception>
+    /// <exception cref="InvalidOperationException">The descriptor of a <see cref="FileHandleEndPoint"/> is no listening stream socket.</exception>
     /// <exception cref="NotSupportedException">The endpoint is of a type that cannot be listened on.</exception>
     /// <exception cref="SocketOptionException">An option cannot be had for the address or on this platform, or the kernel refuses it.</exception>
     /// <exception cref="SocketException">The system refuses, for example a privileged port or an address of another machine.</exception>
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        if (endpoint is not (IPEndPoint or UnixDomainSocketEndPoint))
+        if (endpoint is not (IPEndPoint or UnixDomainSocketEndPoint or FileHandleEndPoint))
         {
-            throw new NotSupportedException($"Cannot listen on {endpoint}: the socket transport takes an IPEndPoint or a UnixDomainSocketEndPoint.");
+            throw new NotSupportedException(
+                $"Cannot listen on {endpoint}: the socket transport takes an IPEndPoint, a UnixDomainSocketEndPoint or a FileHandleEndPoint.");
         }
 
         cancellationToken.ThrowIfCancellationRequested();
+        if (endpoint is FileHandleEndPoint inherited)
+        {
+            return new ValueTask<IConnectionListener>(Listener(InheritedSocket.Open(inherited, _options.Listeners, _tuning), isInherited: true));
+        }
+
         if (endpoint is UnixDomainSocketEndPoint unix)
         {
             UnixSocketFile.RemoveStale(unix);
@@ -99,9 +114,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
-        var address = sockets[0].LocalEndPoint!;
-        var listeners = Array.ConvertAll(
-            sockets, listening => new SocketConnectionListener(listening, socket => Accepted(socket, address), _options.AcceptSlots, _options.TimeProvider, _logger));
+        var listeners = Array.ConvertAll(sockets, socket => Listener(socket, isInherited: false));
         return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
@@ -149,6 +162,13 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             socket.Dispose();
             throw;
         }
+    }
+
+    private SocketConnectionListener Listener(Socket listening, bool isInherited)
+    {
+        var address = listening.LocalEndPoint!;
+        return new SocketConnectionListener(
+            listening, isInherited, socket => Accepted(socket, address), _options.AcceptSlots, _options.TimeProvider, _logger);
     }
 
     private LoopWatch? CreateLoopWatch()

@@ -5,8 +5,15 @@ public sealed class EndpointOptions
 {
     /// <summary>
     /// Where to listen: <c>tcp://host:port</c> (an IP address, IPv6 in brackets; <c>*</c> is every address of both families, <c>localhost</c>
-    /// both loopback addresses; port 0 takes a free one), <c>unix:///path</c> or <c>unix:@abstract-name</c>.
+    /// both loopback addresses; port 0 takes a free one), <c>unix:///path</c> or <c>unix:@abstract-name</c>; or a listening socket that the
+    /// process was started with (Linux): <c>fd://number</c>, the number of its descriptor, or <c>systemd://name</c>, every socket that was passed
+    /// with that name (FileDescriptorName= of systemd.socket(5), sd_listen_fds(3)).
     /// </summary>
+    /// <remarks>
+    /// An inherited socket is left as it is for the others that hold it: it goes on listening after a stop or <see cref="ServerEndpoint.SuspendAsync"/>,
+    /// and clients that connect wait in its queue for whoever accepts next, such as the server that follows this one. <see cref="Backlog"/> has no
+    /// effect on it, and what is decided when a socket is bound cannot be set.
+    /// </remarks>
     public string? Url { get; set; }
 
     /// <summary>

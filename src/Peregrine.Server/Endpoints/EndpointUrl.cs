@@ -2,23 +2,26 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 
 namespace Peregrine.Server.Endpoints;
 
 /// <summary>The url of an endpoint, read into the addresses to bind.</summary>
 internal static class EndpointUrl
 {
-    public const string Accepted = "tcp://host:port (an IP address, * or localhost), unix:///path or unix:@name";
+    public const string Accepted = "tcp://host:port (an IP address, * or localhost), unix:///path, unix:@name, fd://number or systemd://name";
 
     private const string TcpScheme = "tcp://";
     private const string UnixScheme = "unix:";
+    private const string DescriptorScheme = "fd://";
+    private const string SystemdScheme = "systemd://";
 
     // sun_path of unix(7) without its terminating zero.
     private const int LongestUnixPath = 107;
 
     /// <summary>The addresses, or what is wrong as the end of a sentence.</summary>
     public static bool TryParse(
-        string url, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+        string url, PassedSockets passed, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
     {
         addresses = null;
         if (url.StartsWith(TcpScheme, StringComparison.OrdinalIgnoreCase))
@@ -31,6 +34,22 @@ internal static class EndpointUrl
             return TryParseUnix(url[UnixScheme.Length..], out addresses, out problem);
         }
 
+        if (url.StartsWith(DescriptorScheme, StringComparison.OrdinalIgnoreCase))
+        {
+            var number = url[DescriptorScheme.Length..];
+            var isNumber = int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var descriptor);
+            addresses = isNumber ? [Inherited(descriptor)] : null;
+            problem = isNumber ? null : $"\"{number}\" is not the number of a descriptor; use one such as fd://3";
+            return isNumber;
+        }
+
+        if (url.StartsWith(SystemdScheme, StringComparison.OrdinalIgnoreCase))
+        {
+            var descriptors = passed.Find(url[SystemdScheme.Length..], out problem);
+            addresses = problem is null ? [.. descriptors.Select(Inherited)] : null;
+            return problem is null;
+        }
+
         problem = $"it is not a url of an endpoint; use {Accepted}";
         return false;
     }
@@ -41,6 +60,8 @@ internal static class EndpointUrl
         UnixDomainSocketEndPoint unix => unix.ToString() is ['@', ..] name ? UnixScheme + name : $"{UnixScheme}//{unix}",
         _ => TcpScheme + address,
     };
+
+    private static FileHandleEndPoint Inherited(int descriptor) => new((ulong)descriptor, FileHandleType.Auto);
 
     private static bool TryParseTcp(string text, out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
     {

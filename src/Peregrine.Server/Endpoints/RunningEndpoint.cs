@@ -1,17 +1,25 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Peregrine.Server.Accept;
 using Peregrine.Server.Connections;
 
 namespace Peregrine.Server.Endpoints;
 
+/// <summary>A listener, and the address that it was asked for.</summary>
+internal readonly record struct BoundListener(EndPoint Asked, IConnectionListener Listener)
+{
+    /// <summary>The same once more: a port that was free is a number by now, and an inherited socket stays one.</summary>
+    public EndPoint Address => Asked is FileHandleEndPoint ? Asked : Listener.EndPoint;
+}
+
 /// <summary>An endpoint that is bound: its listeners, their accept loops, and its connections.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
 internal sealed class RunningEndpoint(
-    IConnectionListenerFactory transport, IReadOnlyList<IConnectionListener> listeners, int acceptSlots, ConnectionTracker connections)
+    IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections)
 {
     private readonly SemaphoreSlim _changing = new(1);
-    private IReadOnlyList<IConnectionListener> _listeners = listeners;
+    private IReadOnlyList<BoundListener> _listeners = listeners;
     private AcceptLoop[] _loops = [];
     private Task _accepting = Task.CompletedTask;
     private volatile bool _isSuspended;
@@ -27,11 +35,11 @@ internal sealed class RunningEndpoint(
     {
         _loops =
         [
-            .. _listeners.SelectMany(listener => Enumerable.Repeat(listener, acceptSlots))
+            .. _listeners.SelectMany(bound => Enumerable.Repeat(bound.Listener, acceptSlots))
                 .Select(listener => new AcceptLoop(listener, Name, connections.Start, connections.Contract.Clock, connections.Contract.Logger)),
         ];
         _accepting = Task.WhenAll(_loops.Select(loop => Task.Run(loop.RunAsync)));
-        foreach (var listener in _listeners)
+        foreach (var (_, listener) in _listeners)
         {
             ServerLog.Listening(connections.Contract.Logger, EndpointUrl.Of(listener.EndPoint), Name);
         }
@@ -54,7 +62,7 @@ internal sealed class RunningEndpoint(
 
     public async Task CloseListenersAsync()
     {
-        foreach (var listener in _listeners)
+        foreach (var (_, listener) in _listeners)
         {
             await GuardAsync(listener.DisposeAsync).ConfigureAwait(false);
         }
@@ -101,21 +109,21 @@ internal sealed class RunningEndpoint(
         }
     }
 
-    private async Task<IReadOnlyList<IConnectionListener>> BindAgainAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<BoundListener>> BindAgainAsync(CancellationToken cancellationToken)
     {
-        var bound = new List<IConnectionListener>();
+        var bound = new List<BoundListener>();
         try
         {
-            foreach (var listener in _listeners)
+            foreach (var address in _listeners.Select(before => before.Address))
             {
-                bound.Add(await transport.BindAsync(listener.EndPoint, cancellationToken).ConfigureAwait(false));
+                bound.Add(new(address, await transport.BindAsync(address, cancellationToken).ConfigureAwait(false)));
             }
 
             return bound;
         }
         catch
         {
-            foreach (var listener in bound)
+            foreach (var (_, listener) in bound)
             {
                 await GuardAsync(listener.DisposeAsync).ConfigureAwait(false);
             }
@@ -131,7 +139,7 @@ internal sealed class RunningEndpoint(
             loop.Stop();
         }
 
-        foreach (var listener in _listeners)
+        foreach (var (_, listener) in _listeners)
         {
             await GuardAsync(() => listener.UnbindAsync()).ConfigureAwait(false);
         }

@@ -1,7 +1,5 @@
 using System.Diagnostics.Metrics;
 using System.Net;
-using System.Net.Sockets;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Connections;
@@ -103,6 +101,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private async Task BindAsync(CancellationToken cancellationToken)
     {
         _options = _settings.ReadOptions();
+        var binder = new EndpointBinder(PassedSockets.Current, _logger);
         var running = new List<RunningEndpoint>();
         var bound = new List<ServerEndpoint>();
         try
@@ -112,14 +111,14 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                 var name = settings.Definition.Name;
                 var pipeline = EndpointPipeline.Build(settings.Definition, _services);
                 var transport = _builder.Transport ?? CreateTransport(settings.Options);
-                var listeners = await BindAsync(settings, transport, cancellationToken).ConfigureAwait(false);
+                var listeners = await binder.BindAsync(settings, transport, cancellationToken).ConfigureAwait(false);
 
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
                 var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _metrics, _clock, _logger);
                 var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract));
                 running.Add(endpoint);
-                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(listener => listener.EndPoint)], endpoint));
+                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
             }
         }
         catch
@@ -132,64 +131,13 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             throw;
         }
 
+        binder.ReportUnused();
         _endpoints = running;
         _server.Endpoints = bound;
         var ports = bound.SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
         if (_builder.Transport is null && ports.Count > 0)
         {
             _server.SetSocketCounter(() => TcpSockets.CountByState(ports));
-        }
-    }
-
-    private async Task<IReadOnlyList<IConnectionListener>> BindAsync(
-        EndpointSettings settings, IConnectionListenerFactory transport, CancellationToken cancellationToken)
-    {
-        var url = settings.Options.Url!;
-        if (!EndpointUrl.TryParse(url, out var addresses, out var problem))
-        {
-            throw new PeregrineStartException($"{settings.UrlSetting} = \"{url}\": {problem}.");
-        }
-
-        var listeners = new List<IConnectionListener>();
-        var address = addresses[0];
-        try
-        {
-            foreach (var next in addresses)
-            {
-                address = next;
-                try
-                {
-                    listeners.Add(await transport.BindAsync(address, cancellationToken).ConfigureAwait(false));
-                }
-                catch (SocketException exception) when (
-                    exception.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported
-                    && (listeners.Count > 0 || address != addresses[^1]))
-                {
-                    // One of the families of localhost, switched off on this machine: the other is enough.
-                }
-            }
-
-            return listeners;
-        }
-        catch (Exception exception)
-        {
-            foreach (var listener in listeners)
-            {
-                await CloseAsync(listener, settings.Definition.Name).ConfigureAwait(false);
-            }
-
-            if (exception is SocketOptionException refused)
-            {
-                throw new PeregrineStartException($"{settings.SettingOf(refused.Option)} = \"{refused.Value}\": {refused.Problem}.", exception);
-            }
-
-            if (exception is SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException)
-            {
-                throw new PeregrineStartException(
-                    $"{settings.UrlSetting} = \"{url}\" (endpoint \"{settings.Definition.Name}\"): {BindFailure.Explain(exception, address)}", exception);
-            }
-
-            throw;
         }
     }
 
@@ -206,16 +154,4 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             TimeProvider = _clock,
         },
         _loggerFactory);
-
-    private async Task CloseAsync(IConnectionListener listener, string endpoint)
-    {
-        try
-        {
-            await listener.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            ServerLog.ListenerCloseFailed(_logger, endpoint, exception);
-        }
-    }
 }

@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
 using Peregrine.Server;
 using Peregrine.Server.Hosting;
+using Peregrine.Server.Hosting.Systemd;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -15,7 +17,7 @@ public static class PeregrineServiceCollectionExtensions
     /// </summary>
     /// <remarks>
     /// Endpoints are bound before the host's other services start, and accept after they have started; at the stop, connections are ended
-    /// before the other services are stopped.
+    /// before the other services are stopped. Where the application has called <c>AddSystemd</c>, the unit's watchdog is fed, too.
     /// </remarks>
     public static IServiceCollection AddPeregrine(this IServiceCollection services, Action<PeregrineBuilder> configure)
     {
@@ -43,6 +45,8 @@ public static class PeregrineServiceCollectionExtensions
         services.TryAddSingleton(new PeregrineServer());
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddHostedService<PeregrineHostedService>();
+        services.AddHostedService(provider => new SystemdWatchdog(
+            provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>()));
         services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
         return builder;
     }

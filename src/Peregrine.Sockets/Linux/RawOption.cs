@@ -12,6 +12,9 @@ internal readonly record struct RawOption(int Level, int Name)
     /// <summary>SO_REUSEPORT (socket(7)): several sockets of one user share a port.</summary>
     public static readonly RawOption ReusePort = new(SolSocket, 15);
 
+    /// <summary>SO_ACCEPTCONN (socket(7)): whether it listens; can only be asked.</summary>
+    public static readonly RawOption AcceptsConnections = new(SolSocket, 30);
+
     /// <summary>SO_BINDTODEVICE (socket(7)): the name of an interface.</summary>
     public static readonly RawOption BindToDevice = new(SolSocket, 25);
 

@@ -15,6 +15,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
 
     private readonly Socket _socket;
+    private readonly bool _isInherited;
     private readonly Func<Socket, ConnectionContext> _connect;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
@@ -31,15 +32,18 @@ internal sealed class SocketConnectionListener : IConnectionListener
     private AcceptBackoff _backoff;
     private long? _drainingSince;
 
-    /// <param name="socket">Listening; belongs to the listener from here on.</param>
+    /// <param name="socket">Listening; unless it is inherited, it belongs to the listener from here on.</param>
+    /// <param name="isInherited">Others may hold the socket too: it is never closed, and what it has queued is left to them.</param>
     /// <param name="connect">Makes a connection of an accepted socket; may throw a <see cref="SocketException"/>.</param>
     /// <param name="slots">How many calls accept at once.</param>
     /// <param name="clock">The clock of the back-off.</param>
     /// <param name="logger">The transport's logger.</param>
-    public SocketConnectionListener(Socket socket, Func<Socket, ConnectionContext> connect, int slots, TimeProvider clock, ILogger logger)
+    public SocketConnectionListener(
+        Socket socket, bool isInherited, Func<Socket, ConnectionContext> connect, int slots, TimeProvider clock, ILogger logger)
     {
         socket.Blocking = false;
         _socket = socket;
+        _isInherited = isInherited;
         _connect = connect;
         _slots = new SemaphoreSlim(slots, slots);
         _clock = clock;
@@ -50,7 +54,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
     public EndPoint EndPoint { get; }
 
     /// <summary>Waits for the next connection. When every slot has a call, one more waits until one of them has ended.</summary>
-    /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted.</returns>
+    /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted, or is left to others.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
@@ -68,7 +72,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
                 }
             }
 
-            while (await TakeQueuedSocketAsync().ConfigureAwait(false) is { } socket)
+            while (!_isInherited && await TakeQueuedSocketAsync().ConfigureAwait(false) is { } socket)
             {
                 if (Connect(socket) is { } connection)
                 {
@@ -88,7 +92,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
     /// <summary>
     /// Stops listening. What the kernel has queued is still handed out by <see cref="AcceptAsync"/>, which closes the socket when the
-    /// queue is empty and then returns null.
+    /// queue is empty and then returns null. An inherited socket goes on listening for the others that hold it, with what it has queued.
     /// </summary>
     public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
     {
@@ -99,6 +103,11 @@ internal sealed class SocketConnectionListener : IConnectionListener
 
         try
         {
+            if (_isInherited)
+            {
+                return new ValueTask(_unbound.CancelAsync());
+            }
+
             // A second listen(2) with a backlog of zero: what is queued can still be accepted, and hardly anything is added.
             _socket.Listen(0);
         }
@@ -127,7 +136,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
         }
     }
 
-    /// <summary>The last one that leaves a listener whose time is over releases the socket.</summary>
+    /// <summary>The last one that leaves a listener whose time is over releases a socket that is its own.</summary>
     private void Leave(bool isOver)
     {
         lock (_lock)
@@ -140,7 +149,11 @@ internal sealed class SocketConnectionListener : IConnectionListener
         }
 
         // Whoever enters from here on finds it unbound, never waits, and takes the disposed socket for an empty queue.
-        _socket.Dispose();
+        if (!_isInherited)
+        {
+            _socket.Dispose();
+        }
+
         _released.TrySetResult();
     }
 

@@ -48,6 +48,27 @@ internal static class OptionSupport
         }
     }
 
+    /// <summary>What is decided when a socket is bound, and what would stay with those that hold it too.</summary>
+    /// <exception cref="SocketOptionException">An option is one of these.</exception>
+    public static void CheckInherited(SocketOptions options)
+    {
+        (string Option, object? Value, bool IsSet)[] decided =
+        [
+            Of(nameof(options.Linger), options.Linger),
+            Of(nameof(options.Device), options.Device),
+            (nameof(options.IPv6Only), true, options.IPv6Only),
+            (nameof(options.FastOpenQueueLength), options.FastOpenQueueLength, options.FastOpenQueueLength > 0),
+        ];
+        foreach (var (option, value, isSet) in decided)
+        {
+            if (isSet)
+            {
+                throw new SocketOptionException(
+                    $"Socket.{option}", value!, "for an inherited listener it is set by whoever opens the socket; remove the option here");
+            }
+        }
+    }
+
     /// <summary>What a refusal by the kernel means, as the end of a sentence.</summary>
     public static string Explain(string option, SocketException exception) => exception.SocketErrorCode switch
     {

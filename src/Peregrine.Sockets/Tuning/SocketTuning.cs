@@ -69,6 +69,15 @@ internal sealed class SocketTuning
         }
     }
 
+    /// <summary>To a socket that listens already, and has been made elsewhere.</summary>
+    /// <exception cref="SocketOptionException">An option cannot be had for such a socket, or is refused.</exception>
+    public void ApplyToInherited(Socket socket)
+    {
+        OptionSupport.CheckInherited(_options);
+        OptionSupport.Check(_options, socket.LocalEndPoint!, isListening: true, OperatingSystem.IsLinux());
+        Apply(socket);
+    }
+
     /// <summary>Before the connect.</summary>
     /// <exception cref="SocketOptionException">An option cannot be had for the address, or is refused.</exception>
     public void ApplyToConnecting(Socket socket, EndPoint address)

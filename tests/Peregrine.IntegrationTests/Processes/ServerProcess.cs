@@ -19,6 +19,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     private ServerProcess(Process process) => _process = process;
 
+    /// <summary>Where it says that it listens.</summary>
+    public Task<IPEndPoint> WhenListening => _listening.Task.WaitAsync(Limit);
+
     /// <summary>Everything that was printed so far, to standard output and standard error.</summary>
     public string Output => string.Join('\n', _output);
 
@@ -54,7 +57,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         var server = Start(sample, arguments);
         try
         {
-            return (server, await server._listening.Task.WaitAsync(Limit));
+            return (server, await server.WhenListening);
         }
         catch
         {

@@ -16,6 +16,8 @@ public sealed class BadInputTests
     [InlineData("--Peregrine:Endpoints:echo:Url=http://127.0.0.1:80", Url, "tcp://")]
     [InlineData("--Peregrine:Endpoints:echo:Url=tcp://127.0.0.1:99999", Url, "99999")]
     [InlineData("--Peregrine:Endpoints:echo:Url=tcp://192.0.2.1:7000", Url, "192.0.2.1")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=fd://1000", Url, "without an open descriptor 1000")]
+    [InlineData("--Peregrine:Endpoints:echo:Url=systemd://echo", Url, "LISTEN_FDS are not set")]
     [InlineData("--Peregrine:Endpoints:other:Url=tcp://127.0.0.1:0", "Peregrine:Endpoints:other", "other")]
     [InlineData("--Peregrine:Endpoints:echo:Socket:Dscp=64", "Peregrine:Endpoints:echo:Socket:Dscp", "from 0 to 63")]
     [InlineData("--Peregrine:Endpoints:echo:Socket:Device=peregrine0", "Peregrine:Endpoints:echo:Socket:Device", "no such network interface")]

@@ -1,11 +1,14 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server.Tests.Endpoints;
 
 public sealed class EndpointUrlTests
 {
+    private static readonly PassedSockets NoSockets = new(_ => null, 1);
+
     [Theory]
     [InlineData("tcp://127.0.0.1:7000", "127.0.0.1:7000")]
     [InlineData("TCP://10.0.0.1:0", "10.0.0.1:0")]
@@ -16,8 +19,27 @@ public sealed class EndpointUrlTests
     [InlineData("tcp://*:80", "[::]:80")]
     public void A_tcp_url_names_addresses(string url, params string[] expected)
     {
-        Assert.True(EndpointUrl.TryParse(url, out var addresses, out _));
+        Assert.True(EndpointUrl.TryParse(url, NoSockets, out var addresses, out _));
         Assert.Equal(expected, addresses.Select(address => address.ToString()));
+    }
+
+    [Theory]
+    [InlineData("fd://3", 3)]
+    [InlineData("FD://0", 0)]
+    public void A_descriptor_is_inherited(string url, ulong expected)
+    {
+        Assert.True(EndpointUrl.TryParse(url, NoSockets, out var addresses, out _));
+        Assert.Equal(expected, Assert.IsType<FileHandleEndPoint>(Assert.Single(addresses)).FileHandle);
+    }
+
+    [Fact]
+    public void A_systemd_url_is_every_socket_of_its_name()
+    {
+        var passed = PassedSocketsTests.Passed("7", "3", "echo:admin:echo", processId: 7);
+        Assert.True(EndpointUrl.TryParse("systemd://echo", passed, out var addresses, out _));
+        Assert.Equal([3UL, 5UL], addresses.Select(address => Assert.IsType<FileHandleEndPoint>(address).FileHandle));
+        Assert.False(EndpointUrl.TryParse("systemd://Echo", passed, out _, out var problem));
+        Assert.Contains("\"echo\", \"admin\"", problem, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -25,7 +47,7 @@ public sealed class EndpointUrlTests
     [InlineData("unix:@name", "@name")]
     public void A_unix_url_names_a_path(string url, string expected)
     {
-        Assert.True(EndpointUrl.TryParse(url, out var addresses, out _));
+        Assert.True(EndpointUrl.TryParse(url, NoSockets, out var addresses, out _));
         var address = Assert.Single(addresses);
         Assert.IsType<UnixDomainSocketEndPoint>(address);
         Assert.Equal(expected, address.ToString());
@@ -54,10 +76,15 @@ public sealed class EndpointUrlTests
     [InlineData("unix://relative", "unix:///path")]
     [InlineData("unix:///", "empty")]
     [InlineData("unix:@", "empty")]
+    [InlineData("fd://", "fd://3")]
+    [InlineData("fd://-1", "fd://3")]
+    [InlineData("fd://2147483648", "fd://3")]
+    [InlineData("fd://3/", "fd://3")]
+    [InlineData("systemd://echo", "LISTEN_FDS")]
     [InlineData("unix:///1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890/12345678", "107")]
     public void Anything_else_is_refused_with_what_helps(string url, string expected)
     {
-        Assert.False(EndpointUrl.TryParse(url, out var addresses, out var problem));
+        Assert.False(EndpointUrl.TryParse(url, NoSockets, out var addresses, out var problem));
         Assert.Null(addresses);
         Assert.Contains(expected, problem, StringComparison.Ordinal);
     }
