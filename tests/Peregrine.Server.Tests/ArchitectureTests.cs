@@ -14,7 +14,7 @@ public sealed class ArchitectureTests
             "Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.ObjectPool",
             "System.IO.Pipelines",
         ],
-        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting"],
+        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
     };
 
