@@ -1,3 +1,5 @@
+using Peregrine.Server.Limits;
+
 namespace Peregrine.Server;
 
 /// <summary>Options of the server, from code and from the configuration section <c>Peregrine</c>, which wins.</summary>
@@ -29,6 +31,9 @@ public sealed class PeregrineOptions
     /// (RFC 9293 §3.6); but a peer that waits for the end before it closes costs the whole time.
     /// </summary>
     public TimeSpan ClientCloseGrace { get; set; }
+
+    /// <summary>Bounds over all endpoints.</summary>
+    public ServerLimits Limits { get; } = new();
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the

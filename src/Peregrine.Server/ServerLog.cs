@@ -59,6 +59,15 @@ internal static partial class ServerLog
         "The socket \"{Name}\" (descriptor {Descriptor}) was passed to this process, and no endpoint uses it: its clients wait for ever; set the Url of an endpoint to systemd://{Name}, or do not pass it")]
     public static partial void PassedSocketUnused(ILogger logger, string name, int descriptor);
 
+    [LoggerMessage(18, LogLevel.Information, "The settings have changed: limits, timeouts and addresses are in effect, the rest is at the next start")]
+    public static partial void SettingsChanged(ILogger logger);
+
+    [LoggerMessage(19, LogLevel.Error, "The settings have changed and are not taken over, those before stay: {Problem}")]
+    public static partial void SettingsRefused(ILogger logger, string problem);
+
+    [LoggerMessage(20, LogLevel.Error, "A listener on changes of the settings failed")]
+    public static partial void SettingsListenerFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -29,4 +29,34 @@ public enum ConnectionCloseReason
 
     /// <summary>The socket failed with an error that is not a reset.</summary>
     IoError,
+
+    /// <summary>The peer sent no byte in time after it had connected.</summary>
+    FirstByteTimeout,
+
+    /// <summary>A handshake, such as that of TLS, was not done in time.</summary>
+    HandshakeTimeout,
+
+    /// <summary>The peer sent nothing, and acknowledged nothing, for too long.</summary>
+    IdleTimeout,
+
+    /// <summary>The peer took nothing of what was there for it for too long.</summary>
+    WriteTimeout,
+
+    /// <summary>The peer sent a message that was in progress too slowly.</summary>
+    ReadRateTimeout,
+
+    /// <summary>The peer took less than was written, and more than may be was left unsent.</summary>
+    SlowConsumer,
+
+    /// <summary>The connections kept more bytes than they may, and this one was among the slowest.</summary>
+    BufferLimit,
+
+    /// <summary>The rules of the endpoint do not let the peer's address connect.</summary>
+    RejectedAddress,
+
+    /// <summary>The peer's address has as many connections as it may have.</summary>
+    RejectedConnectionsPerAddress,
+
+    /// <summary>The peer's address connects more often than it may.</summary>
+    RejectedConnectionRate,
 }

@@ -82,6 +82,16 @@ internal sealed class ServerMetrics
         ConnectionCloseReason.DrainDeadline => "drain_deadline",
         ConnectionCloseReason.Aborted => "aborted",
         ConnectionCloseReason.IoError => "io_error",
+        ConnectionCloseReason.FirstByteTimeout => "first_byte_timeout",
+        ConnectionCloseReason.HandshakeTimeout => "handshake_timeout",
+        ConnectionCloseReason.IdleTimeout => "idle_timeout",
+        ConnectionCloseReason.WriteTimeout => "write_timeout",
+        ConnectionCloseReason.ReadRateTimeout => "read_rate_timeout",
+        ConnectionCloseReason.SlowConsumer => "slow_consumer",
+        ConnectionCloseReason.BufferLimit => "buffer_limit",
+        ConnectionCloseReason.RejectedAddress => "rejected_address",
+        ConnectionCloseReason.RejectedConnectionsPerAddress => "rejected_connections_per_address",
+        ConnectionCloseReason.RejectedConnectionRate => "rejected_connection_rate",
         _ => throw new UnreachableException(),
     };
 }

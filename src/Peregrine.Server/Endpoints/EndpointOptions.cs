@@ -1,3 +1,6 @@
+using Peregrine.Server.Limits;
+using Peregrine.Server.Timeouts;
+
 namespace Peregrine.Server.Endpoints;
 
 /// <summary>Options of an endpoint, from code and from the configuration section <c>Peregrine:Endpoints:&lt;name&gt;</c>, which wins.</summary>
@@ -52,4 +55,13 @@ public sealed class EndpointOptions
 
     /// <summary>Bounds of the graceful close of its connections.</summary>
     public CloseOptions Close { get; } = new();
+
+    /// <summary>Bounds of the endpoint and of each of its connections.</summary>
+    public EndpointLimits Limits { get; } = new();
+
+    /// <summary>How long its peers may take.</summary>
+    public EndpointTimeouts Timeouts { get; } = new();
+
+    /// <summary>Which addresses may connect.</summary>
+    public AddressRules Addresses { get; } = new();
 }

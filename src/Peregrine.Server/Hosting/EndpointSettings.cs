@@ -38,6 +38,9 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
                 $"{path}:{nameof(options.Url)} is missing: the endpoint \"{definition.Name}\" has a handler and no url; set it to {EndpointUrl.Accepted}.");
         }
 
+        LimitSettings.Read(section?.GetSection(nameof(options.Limits)), options.Limits, path);
+        LimitSettings.Read(section?.GetSection(nameof(options.Timeouts)), options.Timeouts, path);
+        LimitSettings.Read(section?.GetSection(nameof(options.Addresses)), options.Addresses);
         foreach (var (option, value, accepted) in OptionRanges.Check(
             options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket, options.Close))
         {
@@ -60,7 +63,8 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
     {
         section.CheckKeys(
             "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
-            nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close));
+            nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close), nameof(options.Limits), nameof(options.Timeouts),
+            nameof(options.Addresses));
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);

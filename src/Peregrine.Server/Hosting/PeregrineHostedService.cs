@@ -18,6 +18,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 {
     private readonly PeregrineBuilder _builder;
     private readonly ServerSettings _settings;
+    private readonly LiveSettings _live;
     private readonly PeregrineServer _server;
     private readonly IServiceProvider _services;
     private readonly IHostApplicationLifetime _lifetime;
@@ -31,11 +32,12 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private Task? _stopping;
 
     public PeregrineHostedService(
-        PeregrineBuilder builder, ServerSettings settings, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
+        PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
         ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock)
     {
         _builder = builder;
         _settings = settings;
+        _live = live;
         _server = server;
         _services = services;
         _lifetime = lifetime;
@@ -100,13 +102,14 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     private async Task BindAsync(CancellationToken cancellationToken)
     {
-        _options = _settings.ReadOptions();
+        var settingsNow = _live.Current;
+        _options = settingsNow.Server;
         var binder = new EndpointBinder(PassedSockets.Current, _logger);
         var running = new List<RunningEndpoint>();
         var bound = new List<ServerEndpoint>();
         try
         {
-            foreach (var settings in _settings.ReadEndpoints())
+            foreach (var settings in settingsNow.Endpoints)
             {
                 var name = settings.Definition.Name;
                 var pipeline = EndpointPipeline.Build(settings.Definition, _services);

@@ -2,7 +2,10 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Peregrine.Server;
+using Peregrine.Server.Endpoints;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
 
@@ -44,6 +47,10 @@ public static class PeregrineServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new PeregrineServer());
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
+        services.AddSingleton(provider => new LiveSettings(
+            provider.GetRequiredService<ServerSettings>(), provider.GetService<IConfiguration>(), provider.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton<IOptionsMonitor<PeregrineOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
+        services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>()));

@@ -23,8 +23,6 @@ internal sealed class ServerSettings
 
     private readonly PeregrineBuilder _builder;
     private readonly IConfiguration? _configuration;
-    private readonly PeregrineOptions _code = new();
-    private readonly PeregrineStartException? _codeFailure;
 
     public ServerSettings(PeregrineBuilder builder, IConfiguration? configuration)
     {
@@ -32,36 +30,24 @@ internal sealed class ServerSettings
         _configuration = configuration;
         try
         {
-            builder.ConfigureOptions?.Invoke(_code);
+            ThrowOnStartFailure = CreateOptions().ThrowOnStartFailure;
         }
-        catch (Exception exception)
+        catch (PeregrineStartException)
         {
-            _codeFailure = EndpointSettings.CallbackFailed("Configure", exception);
+            // The start will say so.
         }
     }
 
     /// <summary>Whether a start that fails throws: from code, and known also where the configuration is wrong.</summary>
-    public bool ThrowOnStartFailure => _code.ThrowOnStartFailure;
+    public bool ThrowOnStartFailure { get; }
 
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public PeregrineOptions ReadOptions()
     {
-        if (_codeFailure is not null)
-        {
-            throw _codeFailure;
-        }
-
-        var options = new PeregrineOptions
-        {
-            ShutdownTimeout = _code.ShutdownTimeout,
-            DrainDelay = _code.DrainDelay,
-            CloseSpread = _code.CloseSpread,
-            ClientCloseGrace = _code.ClientCloseGrace,
-            ThrowOnStartFailure = _code.ThrowOnStartFailure,
-        };
+        var options = CreateOptions();
         if (_configuration?.GetSection(Root) is { } root)
         {
-            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), "Endpoints"]);
+            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.Limits), "Endpoints"]);
             root.GetSection("Endpoints").CheckIsSection();
             foreach (var (name, get, set) in s_times)
             {
@@ -69,6 +55,7 @@ internal sealed class ServerSettings
             }
         }
 
+        LimitSettings.Read(_configuration?.GetSection($"{Root}:{nameof(options.Limits)}"), options.Limits);
         foreach (var (name, get, _) in s_times)
         {
             if (get(options) < TimeSpan.Zero || get(options) > LongestShutdown)
@@ -82,6 +69,20 @@ internal sealed class ServerSettings
             ? options
             : throw new PeregrineStartException(
                 $"{Root}:{nameof(options.DrainDelay)} ({options.DrainDelay}) and {nameof(options.CloseSpread)} ({options.CloseSpread}) leave nothing of {nameof(options.ShutdownTimeout)} ({options.ShutdownTimeout}) to end connections in; raise it.");
+    }
+
+    private PeregrineOptions CreateOptions()
+    {
+        var options = new PeregrineOptions();
+        try
+        {
+            _builder.ConfigureOptions?.Invoke(options);
+            return options;
+        }
+        catch (Exception exception)
+        {
+            throw EndpointSettings.CallbackFailed("Configure", exception);
+        }
     }
 
     /// <summary>The endpoints, each with its options complete.</summary>

@@ -1,0 +1,119 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+using Peregrine.Server.Endpoints;
+
+namespace Peregrine.Server.Hosting;
+
+/// <summary>
+/// The settings as they are now. When the configuration changes, they are read again as a whole: a change that is wrong is refused, with a log
+/// entry, and those before it stay. Limits, timeouts and addresses take effect at once, the rest at the next start.
+/// </summary>
+internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptionsMonitor<EndpointOptions>, IDisposable
+{
+    private readonly ServerSettings _settings;
+    private readonly ILogger _logger;
+    private readonly Lock _reloading = new();
+    private readonly IDisposable? _subscription;
+    private volatile Snapshot? _current;
+    private event Action? Changed;
+
+    public LiveSettings(ServerSettings settings, IConfiguration? configuration, ILoggerFactory loggerFactory)
+    {
+        _settings = settings;
+        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
+        _subscription = configuration is null ? null : ChangeToken.OnChange(configuration.GetReloadToken, Reload);
+    }
+
+    /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
+    public Snapshot Current => _current ?? Load();
+
+    PeregrineOptions IOptionsMonitor<PeregrineOptions>.CurrentValue => Current.Server;
+
+    EndpointOptions IOptionsMonitor<EndpointOptions>.CurrentValue => throw new InvalidOperationException("The options of an endpoint are those of its name: call Get.");
+
+    PeregrineOptions IOptionsMonitor<PeregrineOptions>.Get(string? name) => Current.Server;
+
+    EndpointOptions IOptionsMonitor<EndpointOptions>.Get(string? name) => Current.Find(name)
+        ?? throw new InvalidOperationException($"There is no endpoint \"{name}\".");
+
+    IDisposable? IOptionsMonitor<PeregrineOptions>.OnChange(Action<PeregrineOptions, string?> listener) =>
+        new Subscription(this, () => listener(Current.Server, Options.DefaultName));
+
+    IDisposable? IOptionsMonitor<EndpointOptions>.OnChange(Action<EndpointOptions, string?> listener) => new Subscription(this, () =>
+    {
+        foreach (var endpoint in Current.Endpoints)
+        {
+            listener(endpoint.Options, endpoint.Definition.Name);
+        }
+    });
+
+    public void Dispose() => _subscription?.Dispose();
+
+    private Snapshot Load()
+    {
+        lock (_reloading)
+        {
+            return _current ??= new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+        }
+    }
+
+    private void Reload()
+    {
+        lock (_reloading)
+        {
+            if (_current is null)
+            {
+                return; // Nobody has asked yet.
+            }
+
+            try
+            {
+                _current = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+            }
+            catch (PeregrineStartException exception)
+            {
+                ServerLog.SettingsRefused(_logger, exception.Message);
+                return;
+            }
+
+            ServerLog.SettingsChanged(_logger);
+        }
+
+        foreach (var listener in Changed?.GetInvocationList() ?? [])
+        {
+            try
+            {
+                ((Action)listener)();
+            }
+            catch (Exception exception)
+            {
+                ServerLog.SettingsListenerFailed(_logger, exception);
+            }
+        }
+    }
+
+    /// <param name="Server">The server's.</param>
+    /// <param name="Endpoints">Those of the endpoints, in their order in code.</param>
+    internal sealed record Snapshot(PeregrineOptions Server, IReadOnlyList<EndpointSettings> Endpoints)
+    {
+        public EndpointOptions? Find(string? name) =>
+            Endpoints.FirstOrDefault(endpoint => endpoint.Definition.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Options;
+    }
+
+    private sealed class Subscription : IDisposable
+    {
+        private readonly LiveSettings _owner;
+        private readonly Action _listener;
+
+        public Subscription(LiveSettings owner, Action listener)
+        {
+            _owner = owner;
+            _listener = listener;
+            owner.Changed += listener;
+        }
+
+        public void Dispose() => _owner.Changed -= _listener;
+    }
+}

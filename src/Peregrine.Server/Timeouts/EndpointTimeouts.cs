@@ -1,0 +1,44 @@
+namespace Peregrine.Server.Timeouts;
+
+/// <summary>
+/// How long the peers of an endpoint may take, section <c>Peregrine:Endpoints:&lt;name&gt;:Timeouts</c>. Each is looked at once a second, so it ends a
+/// connection up to a second late, and does so also while the handler reads nothing. <see cref="TimeSpan.Zero"/> is off. A change of the
+/// configuration takes effect at once, except where <c>IConnectionTimeoutFeature</c> has set another time for a connection.
+/// </summary>
+public sealed class EndpointTimeouts
+{
+    /// <summary>
+    /// From the accept to the first byte. Default off, for protocols in which the server speaks first; to 24 days. Then the connection is reset, with
+    /// <c>ConnectionCloseReason.FirstByteTimeout</c>.
+    /// </summary>
+    public TimeSpan FirstByte { get; set; }
+
+    /// <summary>
+    /// The time of a handshake, such as that of TLS, with the wait for its turn. Default 10 seconds; to 24 days. Then the connection is reset, with
+    /// <c>ConnectionCloseReason.HandshakeTimeout</c>.
+    /// </summary>
+    public TimeSpan Handshake { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How long a peer may send nothing, and acknowledge nothing of what is sent to it. Default 2 minutes and 10 seconds; to 24 days. What this side
+    /// writes does not count: a peer that is gone acknowledges nothing. Then the connection is reset, with
+    /// <c>ConnectionCloseReason.IdleTimeout</c>.
+    /// </summary>
+    public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(130);
+
+    /// <summary>
+    /// How long a peer may take nothing of what is there for it. Default 20 seconds; to 24 days. A peer that takes a little, however slowly, is not
+    /// meant. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>.
+    /// </summary>
+    public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>
+    /// How many bytes a second a peer must send, on average, while a message is in progress: the handler has looked at bytes, consumed them not, and
+    /// waits for more. Default 0, which is off. Slower, after <see cref="MinReadRateGrace"/>, the connection is reset, with
+    /// <c>ConnectionCloseReason.ReadRateTimeout</c>. Not for protocols that people type.
+    /// </summary>
+    public int MinReadRateInBytesPerSecond { get; set; }
+
+    /// <summary>How long a message may be in progress before its rate is looked at. Default 5 seconds; from one second to 24 days.</summary>
+    public TimeSpan MinReadRateGrace { get; set; } = TimeSpan.FromSeconds(5);
+}
