@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
@@ -40,11 +41,13 @@ internal sealed class RealServer : IAsyncDisposable
 
     public Task StopAsync() => _host.StopAsync();
 
-    public async Task<Socket> ConnectAsync()
+    /// <param name="receiveBuffer">Its size, or the system's.</param>
+    public async Task<Socket> ConnectAsync(int? receiveBuffer = null)
     {
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            client.ReceiveBufferSize = receiveBuffer ?? client.ReceiveBufferSize;
             await client.ConnectAsync(Address);
             return client;
         }
@@ -52,6 +55,17 @@ internal sealed class RealServer : IAsyncDisposable
         {
             client.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Waits until it has as many connections.</summary>
+    public async Task WaitForMoreConnectionsAsync(int count)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (Endpoint.Connections < count)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < Limit);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
         }
     }
 
@@ -74,6 +88,7 @@ internal sealed class RealServer : IAsyncDisposable
             .Where(fields => Convert.ToInt32(fields[1][(fields[1].IndexOf(':', StringComparison.Ordinal) + 1)..], 16) == port)
             .Select(fields => (Convert.ToInt32(fields[3], 16), Convert.ToInt32(fields[4][(fields[4].IndexOf(':', StringComparison.Ordinal) + 1)..], 16)));
 
+    public const int Established = 1;
     public const int TimeWait = 6;
     private const int Listen = 10;
 }
