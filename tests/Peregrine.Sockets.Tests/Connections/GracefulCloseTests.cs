@@ -223,6 +223,32 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     }
 
     [LinuxFact]
+    public async Task A_peer_that_closed_first_and_resets_is_not_waited_for()
+    {
+        var server = await AcceptAsync();
+        _client.Dispose();
+        var read = await server.Transport.Input.ReadAsync().Bounded();
+        server.Transport.Input.AdvanceTo(read.Buffer.End);
+
+        // Nobody is there to take it, and the answer is a reset, which no receive tells of after a FIN.
+        await server.Transport.Output.WriteAsync("answer"u8.ToArray()).Bounded();
+        await server.DisposeAsync().AsTask().Bounded();
+        Assert.Equal(ConnectionCloseReason.PeerClosed, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_closed_first_and_resets_later_is_not_waited_for()
+    {
+        var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
+        await AdvanceAsync(seconds: 3, () => !closing.IsCompleted);
+        _client.LingerState = new LingerOption(true, 0);
+        _client.Dispose();
+        await AdvanceAsync(seconds: 2, () => true);
+        await closing.Bounded();
+        Assert.False(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+    }
+
+    [LinuxFact]
     public async Task A_peer_that_sends_too_much_is_not_listened_to_and_still_gets_everything()
     {
         var closing = await CloseWithFullWindowAsync(close: new CloseOptions { DiscardLimitInBytes = 10_000 });
