@@ -11,7 +11,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 {
     public const int SigInt = 2;
     public const int SigTerm = 15;
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
