@@ -52,8 +52,10 @@ internal sealed class ServerStop(
         await DelayAsync(options.DrainDelay, over.Token).ConfigureAwait(false);
 
         _stage = "accepting what is queued";
-        server.State = ServerState.Stopping;
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
+
+        // Not before the listeners know: it says that nobody is accepted any more.
+        server.State = ServerState.Stopping;
         await UntilAsync(accepted, over.Token).ConfigureAwait(false);
 
         _stage = "asking connections to end";

@@ -10,7 +10,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 {
     public const int SigInt = Signals.Interrupt;
     public const int SigTerm = Signals.Terminate;
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();

@@ -1,9 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Peregrine.Features;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Time;
 using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
@@ -16,6 +19,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private const int FullWindow = 200_000;
 
+    private LingeringCloses _lingering = new(int.MaxValue);
     private IConnectionListener? _listener;
     private ConnectionContext? _server;
 
@@ -54,8 +58,14 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         var closing = server.DisposeAsync().AsTask();
         Assert.Equal(0, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 4, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 3, () => true);
+        await AcknowledgedAsync(server);
+        for (var second = 0; second < 5; second++)
+        {
+            Assert.Equal(1, _lingering.Count);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal(0, _lingering.Count);
         await closing.Bounded();
     }
 
@@ -65,13 +75,17 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         var closing = server.DisposeAsync().AsTask();
         Assert.Equal(0, await ReceiveToEndAsync());
-        for (var second = 0; second < 29; second++)
+        await AcknowledgedAsync(server);
+        var socket = server.Features.Get<IConnectionSocketFeature>()!.Socket;
+        for (var second = 0; second < 30; second++)
         {
+            Assert.Equal(1, _lingering.Count);
             await _client.SendAsync("x"u8.ToArray());
-            await AdvanceAsync(seconds: 1, () => !closing.IsCompleted);
+            await UntilAsync(() => socket.Available == 0);
+            _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        await AdvanceAsync(seconds: 3, () => true);
+        Assert.Equal(0, _lingering.Count);
         await closing.Bounded();
     }
 
@@ -137,8 +151,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         Assert.True((await sending.Bounded()).IsCanceled);
         var closing = server.DisposeAsync().AsTask();
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 8, () => true);
-        await closing.Bounded();
+        await AdvanceUntilAsync(closing);
         Assert.Equal(ConnectionCloseReason.Aborted, server.Features.Get<IConnectionCloseFeature>()!.Reason);
         await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
     }
@@ -189,8 +202,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     {
         var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 8, () => true);
-        await closing.Bounded();
+        await AdvanceUntilAsync(closing);
         Assert.True(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
         await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
     }
@@ -201,8 +213,8 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
         Assert.Equal(FullWindow, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 1, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(_server!);
+        await AdvanceUntilAsync(closing);
         Assert.False(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
     }
 
@@ -212,9 +224,8 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         await server.Transport.Output.WriteAsync(new byte[10_000]);
         var closing = server.DisposeAsync().AsTask();
-        await AdvanceAsync(seconds: 3, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 4, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(server);
+        await AdvanceUntilAsync(closing);
 
         // Reset from FIN_WAIT2: what this side had acknowledged is still there, and so is the end.
         Assert.Equal(10_000, await ReceiveToEndAsync());
@@ -255,8 +266,8 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var sending = _client.SendAsync(new byte[8 << 20]).ContinueWith(_ => { }, TaskScheduler.Default);
         await AdvanceAsync(seconds: 5, () => !closing.IsCompleted && !sending.IsCompleted);
         Assert.Equal(FullWindow, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 1, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(_server!);
+        await AdvanceUntilAsync(closing);
         await sending.Bounded();
     }
 
@@ -324,11 +335,24 @@ public sealed class GracefulCloseTests : IAsyncDisposable
 
     private async Task<ConnectionContext> AcceptAsync(Socket? client = null, CloseOptions? close = null, SocketOptions? socket = null)
     {
-        var transport = new SocketTransportFactory(
-            new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool, Close = close ?? new(), Socket = socket ?? new() }, NullLoggerFactory.Instance);
-        _listener ??= await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener ??= await ListenAsync(close ?? new(), socket ?? new());
         await (client ?? _client).ConnectAsync(_listener.EndPoint);
         return (await _listener.AcceptAsync().Bounded())!;
+    }
+
+    private ValueTask<IConnectionListener> ListenAsync(CloseOptions close, SocketOptions socket)
+    {
+        _lingering = new LingeringCloses(close.MaxLingering);
+        var settings = new StreamSettings
+        {
+            Pool = _pool,
+            Heartbeat = new Heartbeat(_clock),
+            Logger = NullLogger.Instance,
+            Close = close,
+            Lingering = _lingering,
+        };
+        return new SocketTransportFactory(new SocketTransportOptions { StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
+            .BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
     }
 
     private static async Task CloseAfterAsync(ConnectionContext connection, Task task)
@@ -351,7 +375,32 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         return received;
     }
 
-    /// <summary>Advances the clock by seconds, one at a time, with a moment in between for those who wait.</summary>
+    /// <summary>The peer has acknowledged the FIN: from here on, the time of the close is the clock's alone.</summary>
+    private static async Task AcknowledgedAsync(ConnectionContext server)
+    {
+        var feature = server.Features.Get<IConnectionTcpInfoFeature>();
+        await UntilAsync(() => feature is null || !feature.TryGetTcpInfo(out var info) || info.UnacknowledgedBytes + info.UnsentBytes == 0);
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        do
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TestTimeout.Limit, "It never came to that.");
+            await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System);
+        }
+        while (!holds());
+    }
+
+    /// <summary>Advances the clock second by second until the close is done: when the kernel and the thread pool have let it begin is theirs to say.</summary>
+    private Task AdvanceUntilAsync(Task closing) => UntilAsync(() =>
+    {
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        return closing.IsCompleted;
+    });
+
+    /// <summary>Advances the clock by seconds, one at a time, with a moment in between for those who might do what must not happen.</summary>
     private async Task AdvanceAsync(int seconds, Func<bool> holds)
     {
         for (var second = 0; second < seconds; second++)
