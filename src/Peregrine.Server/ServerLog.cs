@@ -59,6 +59,9 @@ internal static partial class ServerLog
         "The socket \"{Name}\" (descriptor {Descriptor}) was passed to this process, and no endpoint uses it: its clients wait for ever; set the Url of an endpoint to systemd://{Name}, or do not pass it")]
     public static partial void PassedSocketUnused(ILogger logger, string name, int descriptor);
 
+    [LoggerMessage(40, LogLevel.Warning, "systemd's watchdog could not be told that the process is alive; it is tried again in time: {Problem}")]
+    public static partial void WatchdogNotFed(ILogger logger, string problem);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -2,6 +2,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
+using Peregrine;
 using Peregrine.Server;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
@@ -46,7 +48,8 @@ public static class PeregrineServiceCollectionExtensions
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
-            provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>()));
+            provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),
+            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger("Peregrine.Server"))));
         services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
         return builder;
     }

@@ -21,6 +21,9 @@ internal interface IStreamSocket
     /// </summary>
     int? Unacknowledged { get; }
 
+    /// <summary>How many bytes the peer has acknowledged since the connection began; null where that cannot be told.</summary>
+    long? Acknowledged { get; }
+
     /// <summary>Names who is told of completions; called once, before any other member.</summary>
     void SetCompletions(IStreamSocketCompletions completions);
 

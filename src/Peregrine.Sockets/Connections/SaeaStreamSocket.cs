@@ -36,6 +36,8 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     // The kernel goes on counting what a reset left unacknowledged, and after the peer's FIN nothing else tells of the reset: a receive finds the FIN.
     public int? Unacknowledged => SendBuffer.Unacknowledged(_state.Socket) is var bytes && bytes > 0 && TcpEnding.IsClosed(_state.Socket) ? 0 : bytes;
 
+    public long? Acknowledged => TcpInformation.Acknowledged(_state.Socket);
+
     public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
 
     public IoResult TryReceive(Span<byte> buffer)

@@ -139,11 +139,31 @@ public sealed class StopStagesTests
     }
 
     [Fact]
-    public async Task Waits_that_leave_no_time_are_refused()
+    public async Task A_client_that_says_nothing_after_the_goodbye_gets_its_end_before_the_deadline()
     {
-        await using var server = CreateServer(AnswerAsync, options => options.DrainDelay = TimeSpan.FromSeconds(25));
+        await using var server = CreateServer(GoodbyeAsync, options => options.ClientCloseGrace = TimeSpan.FromSeconds(24));
+        await server.StartAsync();
+        var client = await server.ConnectAsync();
+        await UntilAsync(() => server.Log.WithId(Started).Count == 1);
+        var stop = server.StopAsync();
+        await AdvanceUntilAsync(() => stop.IsCompleted);
+        Assert.Equal("goodbye", await client.ReceiveToEndAsync());
+        Assert.Empty(server.Log.WithId(DrainDeadline));
+    }
+
+    [Theory]
+    [InlineData(25, 0, "DrainDelay (00:00:25)")]
+    [InlineData(0, 25, "ClientCloseGrace (00:00:25)")]
+    [InlineData(10, 15, "DrainDelay (00:00:10)")]
+    public async Task Waits_that_leave_no_time_are_refused(int drainDelay, int grace, string expected)
+    {
+        await using var server = CreateServer(AnswerAsync, options =>
+        {
+            options.DrainDelay = TimeSpan.FromSeconds(drainDelay);
+            options.ClientCloseGrace = TimeSpan.FromSeconds(grace);
+        });
         var failure = await server.StartAndFailAsync();
-        Assert.Contains("Peregrine:DrainDelay (00:00:25)", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, failure.Message, StringComparison.Ordinal);
         Assert.Contains("raise it", failure.Message, StringComparison.Ordinal);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
@@ -19,7 +20,6 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private const int FullWindow = 200_000;
 
-    private LingeringCloses _lingering = new(int.MaxValue);
     private IConnectionListener? _listener;
     private ConnectionContext? _server;
 
@@ -59,13 +59,14 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var closing = server.DisposeAsync().AsTask();
         Assert.Equal(0, await ReceiveToEndAsync());
         await AcknowledgedAsync(server);
+        var socket = server.Features.Get<IConnectionSocketFeature>()!.Socket;
         for (var second = 0; second < 5; second++)
         {
-            Assert.Equal(1, _lingering.Count);
+            Assert.False(socket.SafeHandle.IsClosed);
             _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        Assert.Equal(0, _lingering.Count);
+        Assert.True(socket.SafeHandle.IsClosed);
         await closing.Bounded();
     }
 
@@ -79,13 +80,13 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var socket = server.Features.Get<IConnectionSocketFeature>()!.Socket;
         for (var second = 0; second < 30; second++)
         {
-            Assert.Equal(1, _lingering.Count);
+            Assert.False(socket.SafeHandle.IsClosed);
             await _client.SendAsync("x"u8.ToArray());
             await UntilAsync(() => socket.Available == 0);
             _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        Assert.Equal(0, _lingering.Count);
+        Assert.True(socket.SafeHandle.IsClosed);
         await closing.Bounded();
     }
 
@@ -282,12 +283,83 @@ public sealed class GracefulCloseTests : IAsyncDisposable
             await server.Transport.Output.WriteAsync(new byte[1000]);
             closing.Add(server.DisposeAsync().AsTask());
             Assert.Equal(1000, await ReceiveToEndAsync(client));
+
+            // The latest at which it is seen that the peer has everything; three of them are less than the silence that ends a close.
+            await AcknowledgedAsync(server);
+            _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
         await closing[0].Bounded();
         Assert.False(closing[1].IsCompleted || closing[2].IsCompleted);
         clients.ForEach(client => client.Dispose());
         await Task.WhenAll(closing).Bounded();
+    }
+
+    [Fact]
+    public async Task Peers_that_have_not_taken_everything_are_never_too_many()
+    {
+        const int Size = 100_000;
+        var clients = Enumerable.Range(0, 10).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 })
+            .ToList();
+        var closing = new List<Task>();
+        foreach (var client in clients)
+        {
+            var server = await AcceptAsync(
+                client, close: new CloseOptions { MaxLingering = 2 }, socket: new SocketOptions { UnsentLowWatermarkInBytes = 0, SendBufferSizeInBytes = 2 * Size });
+            Assert.False((await server.Transport.Output.WriteAsync(new byte[Size]).Bounded()).IsCompleted);
+            closing.Add(server.DisposeAsync().AsTask());
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.DoesNotContain(closing, close => close.IsCompleted);
+        foreach (var client in clients)
+        {
+            Assert.Equal(Size, await ReceiveToEndAsync(client));
+            client.Dispose();
+        }
+
+        await Task.WhenAll(closing).Bounded();
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_always_takes_a_little_gets_what_the_close_still_has_to_send()
+    {
+        // Less at a time than the block that is being sent: only the kernel sees the progress.
+        const int Size = 400_000;
+        _client.ReceiveBufferSize = 4096;
+        var server = await AcceptAsync(close: new CloseOptions { ProgressTimeout = TimeSpan.FromSeconds(3) });
+        server.Transport.Output.Write(new byte[Size]);
+        var closing = server.DisposeAsync().AsTask();
+        var buffer = new byte[4096];
+        var received = 0;
+        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        {
+            received += count;
+            _clock.Advance(TimeSpan.FromMilliseconds(500));
+        }
+
+        Assert.Equal(Size, received);
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [LinuxFact]
+    public async Task An_abort_before_any_close_is_counted_where_something_is_left()
+    {
+        var server = await AcceptAsync();
+        var sending = server.Transport.Output.WriteAsync(new byte[32 << 20]).AsTask();
+        server.Abort();
+        await sending.Bounded();
+        Assert.True(server.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await server.DisposeAsync().Bounded();
+
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var whole = await AcceptAsync(other);
+        await whole.Transport.Output.WriteAsync(new byte[10]);
+        await UntilAsync(() => whole.Features.Get<IConnectionTcpInfoFeature>()!.TryGetTcpInfo(out var info) && info.UnacknowledgedBytes == 0);
+        whole.Abort();
+        Assert.False(whole.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await whole.DisposeAsync().Bounded();
     }
 
     [Fact]
@@ -342,14 +414,13 @@ public sealed class GracefulCloseTests : IAsyncDisposable
 
     private ValueTask<IConnectionListener> ListenAsync(CloseOptions close, SocketOptions socket)
     {
-        _lingering = new LingeringCloses(close.MaxLingering);
         var settings = new StreamSettings
         {
             Pool = _pool,
             Heartbeat = new Heartbeat(_clock),
             Logger = NullLogger.Instance,
             Close = close,
-            Lingering = _lingering,
+            Lingering = new LingeringCloses(close.MaxLingering),
         };
         return new SocketTransportFactory(new SocketTransportOptions { StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
             .BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
