@@ -68,6 +68,9 @@ internal static partial class ServerLog
     [LoggerMessage(20, LogLevel.Error, "A listener on changes of the settings failed")]
     public static partial void SettingsListenerFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(40, LogLevel.Warning, "systemd's watchdog could not be told that the process is alive; it is tried again in time: {Problem}")]
+    public static partial void WatchdogNotFed(ILogger logger, string problem);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -23,6 +23,7 @@ internal sealed class RunningEndpoint(
     private AcceptLoop[] _loops = [];
     private Task _accepting = Task.CompletedTask;
     private volatile bool _isSuspended;
+    private bool _isStarted;
     private bool _isStopped;
 
     public string Name => connections.Contract.Endpoint;
@@ -31,7 +32,25 @@ internal sealed class RunningEndpoint(
 
     public bool IsSuspended => _isSuspended;
 
-    public void StartAccepting()
+    /// <summary>Unless it was suspended before, and then when it is resumed; or stopped.</summary>
+    public async Task StartAcceptingAsync()
+    {
+        await _changing.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _isStarted = true;
+            if (!_isStopped && !_isSuspended)
+            {
+                StartLoops();
+            }
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private void StartLoops()
     {
         _loops =
         [
@@ -100,8 +119,11 @@ internal sealed class RunningEndpoint(
             }
 
             _listeners = await BindAgainAsync(cancellationToken).ConfigureAwait(false);
-            StartAccepting();
             _isSuspended = false;
+            if (_isStarted)
+            {
+                StartLoops();
+            }
         }
         finally
         {
