@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.NetworkInformation;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
@@ -12,7 +13,7 @@ namespace Peregrine.Server.Stop;
 /// left, close the listeners.
 /// </summary>
 internal sealed class ServerStop(
-    IReadOnlyList<RunningEndpoint> endpoints, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
+    IReadOnlyList<RunningEndpoint> endpoints, Places places, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
 {
     /// <summary>How long handlers have to notice that their connections were reset.</summary>
     private static readonly TimeSpan AfterReset = TimeSpan.FromSeconds(2);
@@ -54,7 +55,9 @@ internal sealed class ServerStop(
         _stage = "accepting what is queued";
         server.State = ServerState.Stopping;
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
-        await UntilAsync(accepted, over.Token).ConfigureAwait(false);
+
+        // At a limit, what is queued is accepted as connections end, which they must be asked to.
+        await UntilAsync(Task.WhenAny(accepted, places.WhenBlockedAsync()), over.Token).ConfigureAwait(false);
 
         _stage = "asking connections to end";
         await RequestCloseAsync(over.Token).ConfigureAwait(false);
