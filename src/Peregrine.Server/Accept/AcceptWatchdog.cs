@@ -76,7 +76,7 @@ internal sealed class AcceptWatchdog : IDisposable
         foreach (var loop in loops)
         {
             var progress = loop.Progress;
-            var before = _seen.TryGetValue(loop, out var seen) ? seen : (Progress: progress, Beats: 0);
+            var before = _seen.TryGetValue(loop, out var seen) ? seen : (Progress: progress, Beats: -1);
             var beats = progress != before.Progress || HasReason(loop, endpoint, isServed) ? 0 : before.Beats + 1;
             _seen[loop] = (progress, beats);
             if (beats >= Patience && _reports[endpoint].IsDue(out _))
