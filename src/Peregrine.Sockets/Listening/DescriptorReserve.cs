@@ -6,42 +6,45 @@ namespace Peregrine.Sockets.Listening;
 /// A few descriptors that the process holds open for a bad day. When accept finds none left (EMFILE, ENFILE), they are given up, so that a thread
 /// can still start and a log file still be opened; an accept would take them, so nothing is accepted before they are back.
 /// </summary>
-internal static class DescriptorReserve
+internal sealed class DescriptorReserve
 {
     /// <summary>A thread's start opens files, and so does a log: at the same time, on a machine with few cores.</summary>
     private const int Size = 4;
 
-    private static readonly Lock s_lock = new();
-    private static readonly SafeFileHandle?[] s_held = new SafeFileHandle?[Size];
-    private static volatile bool s_isGivenUp;
+    /// <summary>That of the process: its listeners share it, as they share the shortage.</summary>
+    public static readonly DescriptorReserve Process = new();
+
+    private readonly Lock _lock = new();
+    private readonly SafeFileHandle?[] _held = new SafeFileHandle?[Size];
+    private volatile bool _isGivenUp;
 
     /// <summary>Descriptors are short: accept nothing before <see cref="TryTake"/>.</summary>
-    public static bool IsGivenUp => s_isGivenUp;
+    public bool IsGivenUp => _isGivenUp;
 
-    public static void GiveUp()
+    public void GiveUp()
     {
-        lock (s_lock)
+        lock (_lock)
         {
-            s_isGivenUp = true;
+            _isGivenUp = true;
             ReleaseLocked();
         }
     }
 
     /// <summary>All of them, or none: false if descriptors are still short. True also where there are none to be had.</summary>
-    public static bool TryTake()
+    public bool TryTake()
     {
         if (OperatingSystem.IsWindows())
         {
             return true; // It has no such limit.
         }
 
-        lock (s_lock)
+        lock (_lock)
         {
             try
             {
                 for (var i = 0; i < Size; i++)
                 {
-                    s_held[i] ??= File.OpenHandle("/dev/null");
+                    _held[i] ??= File.OpenHandle("/dev/null");
                 }
             }
             catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
@@ -54,17 +57,17 @@ internal static class DescriptorReserve
                 return false;
             }
 
-            s_isGivenUp = false;
+            _isGivenUp = false;
             return true;
         }
     }
 
-    private static void ReleaseLocked()
+    private void ReleaseLocked()
     {
         for (var i = 0; i < Size; i++)
         {
-            s_held[i]?.Dispose();
-            s_held[i] = null;
+            _held[i]?.Dispose();
+            _held[i] = null;
         }
     }
 }

@@ -55,7 +55,7 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         _logger = logger;
         _reports = new ReportInterval(clock);
         EndPoint = socket.LocalEndPoint!;
-        DescriptorReserve.TryTake();
+        DescriptorReserve.Process.TryTake();
     }
 
     public EndPoint EndPoint { get; }
@@ -228,13 +228,13 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
     }
 
     /// <summary>What was given up for a bad day is back: otherwise the accept would take it.</summary>
-    private static bool HasDescriptors() => !DescriptorReserve.IsGivenUp || DescriptorReserve.TryTake();
+    private static bool HasDescriptors() => !DescriptorReserve.Process.IsGivenUp || DescriptorReserve.Process.TryTake();
 
     private async Task BackOffAsync(SocketError error, CancellationToken cancellationToken)
     {
         if (error == SocketError.TooManyOpenSockets)
         {
-            DescriptorReserve.GiveUp();
+            DescriptorReserve.Process.GiveUp();
         }
 
         TimeSpan delay;
