@@ -33,6 +33,14 @@ public sealed class PeregrineOptions
     /// </summary>
     public TimeSpan ClientCloseGrace { get; set; }
 
+    /// <summary>
+    /// Whether the host is stopped, with the exit code 1, when the socket that an endpoint listens on is gone, which nothing but a mistake of the
+    /// application brings about: a server that accepts nothing is of no use, and whoever started it can start it again. Default
+    /// <see langword="true"/>. Otherwise it is logged as Critical, and the other endpoints go on.
+    /// </summary>
+    /// <remarks>A <c>Main</c> that returns a number overrides the exit code: return <see cref="Environment.ExitCode"/> there.</remarks>
+    public bool StopHostWhenListenerIsGone { get; set; } = true;
+
     /// <summary>Bounds over all endpoints.</summary>
     public ServerLimits Limits { get; } = new();
 

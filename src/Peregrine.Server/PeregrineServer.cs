@@ -23,6 +23,9 @@ public sealed class PeregrineServer
     /// <returns>A count for each of the eleven states; null where the system, or a transport of the application, does not tell.</returns>
     public IReadOnlyDictionary<TcpState, int>? CountSockets() => _countSockets();
 
+    /// <summary>Who may connect; null before the start.</summary>
+    internal Admission.ServerAdmission? Admission { get; set; }
+
     internal void SetSocketCounter(Func<IReadOnlyDictionary<TcpState, int>?> count) => _countSockets = count;
 
     /// <summary>What the server is doing. It is ready for clients while it is <see cref="ServerState.Running"/>.</summary>

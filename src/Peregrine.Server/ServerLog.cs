@@ -25,8 +25,8 @@ internal static partial class ServerLog
     [LoggerMessage(6, LogLevel.Error, "Endpoint \"{Endpoint}\": accepting fails; it is tried again at intervals of up to one second")]
     public static partial void AcceptFailed(ILogger logger, string endpoint, Exception exception);
 
-    [LoggerMessage(7, LogLevel.Error, "Endpoint \"{Endpoint}\": the listener is gone; no connections are accepted any more")]
-    public static partial void ListenerGone(ILogger logger, string endpoint);
+    [LoggerMessage(7, LogLevel.Critical, "Endpoint \"{Endpoint}\": the listener of {Url} is gone; it accepts no connections any more")]
+    public static partial void ListenerGone(ILogger logger, string endpoint, string url);
 
     [LoggerMessage(8, LogLevel.Error, "Endpoint \"{Endpoint}\": the handler of connection {ConnectionId} failed")]
     public static partial void HandlerFailed(ILogger logger, string endpoint, string connectionId, Exception exception);
@@ -70,6 +70,34 @@ internal static partial class ServerLog
 
     [LoggerMessage(40, LogLevel.Warning, "systemd's watchdog could not be told that the process is alive; it is tried again in time: {Problem}")]
     public static partial void WatchdogNotFed(ILogger logger, string problem);
+
+    [LoggerMessage(21, LogLevel.Debug, "Endpoint \"{Endpoint}\": a connection from {RemoteEndPoint} is refused ({Reason})")]
+    public static partial void Refused(ILogger logger, string endpoint, System.Net.EndPoint? remoteEndPoint, ConnectionCloseReason reason);
+
+    [LoggerMessage(22, LogLevel.Warning,
+        "Endpoint \"{Endpoint}\": {Count} connections were refused since the last report ({Reason}), the last one from {RemoteEndPoint}, because of {Setting}: {Remedy}")]
+    public static partial void RefusedSinceLastReport(
+        ILogger logger, string endpoint, long count, ConnectionCloseReason reason, System.Net.EndPoint? remoteEndPoint, string setting, string remedy);
+
+    [LoggerMessage(23, LogLevel.Warning,
+        "Endpoint \"{Endpoint}\": {Setting} ({Value}) is reached, so that further clients wait in the system's queue; raise it, if the machine can take more")]
+    public static partial void AtLimit(ILogger logger, string endpoint, string setting, int value);
+
+    [LoggerMessage(24, LogLevel.Error,
+        "Endpoint \"{Endpoint}\": a loop that accepts on {EndPoint} has made no progress for {Seconds} seconds ({Step}); {Queued} connections wait in the system's queue. If it is Admitting, something that it calls blocks: a log, a listener of metrics, the transport")]
+    public static partial void LoopWithoutProgress(
+        ILogger logger, string endpoint, System.Net.EndPoint endPoint, int seconds, Accept.AcceptStep step, int? queued);
+
+    [LoggerMessage(25, LogLevel.Warning, "The accept loops could not be looked at")]
+    public static partial void WatchdogFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(26, LogLevel.Critical,
+        "The application is stopped, because the listener of endpoint \"{Endpoint}\" is gone (Peregrine:StopHostWhenListenerIsGone)")]
+    public static partial void StoppingHost(ILogger logger, string endpoint);
+
+    [LoggerMessage(27, LogLevel.Information,
+        "At most {Connections} connections are accepted (Peregrine:Limits:MaxConnections), {PerAddress} of one address; the process may have {Limit} descriptors")]
+    public static partial void ConnectionBudget(ILogger logger, int? connections, int? perAddress, string limit);
 
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);

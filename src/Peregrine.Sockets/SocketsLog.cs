@@ -11,8 +11,8 @@ internal static partial class SocketsLog
     public static partial void ClosedCallbackFailed(ILogger logger, string connectionId, Exception exception);
 
     [LoggerMessage(2, LogLevel.Warning,
-        "Accepting on {EndPoint} fails with {Error}; it is tried again at intervals of up to one second. TooManyOpenSockets means that the limit of open files (ulimit -n) is too low.")]
-    public static partial void AcceptFailed(ILogger logger, EndPoint endPoint, SocketError error);
+        "Accepting on {EndPoint} fails with {Error} ({Count} times since the last report); it is tried again at intervals of up to one second. TooManyOpenSockets means that the limit of open files (ulimit -n, LimitNOFILE= of systemd) is too low for what the process opens.")]
+    public static partial void AcceptFailed(ILogger logger, EndPoint endPoint, SocketError error, long count);
 
     [LoggerMessage(3, LogLevel.Debug, "A connection accepted on {EndPoint} was gone before it could be served: {Error}.")]
     public static partial void AcceptedConnectionGone(ILogger logger, EndPoint endPoint, string error);
@@ -31,4 +31,7 @@ internal static partial class SocketsLog
     [LoggerMessage(7, LogLevel.Warning,
         "Socket.FastOpenQueueLength = {Length}: the kernel has TCP Fast Open switched off for servers, so connections are accepted without it; set bit 2 of net.ipv4.tcp_fastopen, which is {Setting}.")]
     public static partial void FastOpenIsOff(ILogger logger, int length, long setting);
+
+    [LoggerMessage(8, LogLevel.Error, "The listening socket of {EndPoint} is gone: it was closed or shut down outside the transport. Nothing is accepted on it any more.")]
+    public static partial void ListenerGone(ILogger logger, EndPoint endPoint);
 }

@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Limits;
 
 namespace Peregrine.Server.Tests;
 
@@ -14,7 +15,7 @@ public sealed class ArchitectureTests
             "Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.ObjectPool",
             "System.IO.Pipelines",
         ],
-        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd"],
+        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
     };
 
@@ -56,7 +57,9 @@ public sealed class ArchitectureTests
         var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
             .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>(""))
-            .Except([nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
+            .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>(""))
+            .Except([
+                nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts), nameof(EndpointOptions.Addresses), nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);

@@ -27,6 +27,11 @@ internal sealed class RecordedLog : ILoggerProvider, ILogger
     /// <summary>Whether every call throws after it was recorded.</summary>
     public bool Throws { get; set; }
 
+    /// <summary>The id of an entry whose logging waits for <see cref="Gate"/>.</summary>
+    public int? BlocksId { get; set; }
+
+    public ManualResetEventSlim Gate { get; } = new();
+
     /// <summary>What Peregrine itself logged.</summary>
     public IReadOnlyList<LogEntry> Entries => [.. _entries.Where(entry => entry.Category.StartsWith("Peregrine", StringComparison.Ordinal))];
 
@@ -46,13 +51,16 @@ internal sealed class RecordedLog : ILoggerProvider, ILogger
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         _root._entries.Enqueue(new LogEntry(_category, logLevel, eventId, formatter(state, exception), exception));
+        if (_root.BlocksId == eventId.Id)
+        {
+            _root.Gate.Wait(TestServer.Limit);
+        }
+
         if (_root.Throws && _category.StartsWith("Peregrine", StringComparison.Ordinal))
         {
             throw new InvalidOperationException("The log is full.");
         }
     }
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() => Gate.Set();
 }

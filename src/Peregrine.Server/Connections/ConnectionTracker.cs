@@ -1,13 +1,15 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Admission;
 using Peregrine.Server.Diagnostics;
 
 namespace Peregrine.Server.Connections;
 
 /// <summary>What the connections of an endpoint share.</summary>
 internal sealed record ConnectionContract(
-    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, ServerMetrics Metrics, TimeProvider Clock, ILogger Logger);
+    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, EndpointAdmission Admission, ServerMetrics Metrics, TimeProvider Clock,
+    ILogger Logger);
 
 /// <summary>Every live connection of an endpoint. Safe to use from any thread.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
@@ -47,21 +49,12 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     }
 
     /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
-    public void Start(ConnectionContext context)
+    /// <param name="context">It has its place.</param>
+    /// <param name="network">For whom it is counted until it is removed.</param>
+    /// <exception cref="Exception">A transport may bring features that cannot be replaced, or fail to make them: it is not started.</exception>
+    public void Start(ConnectionContext context, PeerNetwork network)
     {
-        ServerConnection connection;
-        try
-        {
-            connection = new ServerConnection(context, this);
-        }
-        catch (Exception exception)
-        {
-            // A transport may bring features that cannot be replaced, or fail to make them.
-            ServerLog.StartFailed(contract.Logger, contract.Endpoint, exception);
-            context.Abort();
-            _ = context.DisposeAsync().AsTask();
-            return;
-        }
+        var connection = new ServerConnection(context, this, network);
 
         bool closing, aborting;
         lock (_lock)
@@ -110,6 +103,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             }
         }
 
+        contract.Admission.Leave(connection.Network);
         done?.ForEach(static waiter => waiter.Done.SetResult());
     }
 

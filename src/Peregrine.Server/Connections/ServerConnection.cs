@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
 using Peregrine.Features;
+using Peregrine.Server.Admission;
 
 namespace Peregrine.Server.Connections;
 
@@ -14,13 +15,17 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private LazySignal _closeRequested;
     private volatile bool _isClosing;
 
-    public ServerConnection(ConnectionContext connection, ConnectionTracker tracker)
+    public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
     {
+        Network = network;
         _connection = connection;
         _tracker = tracker;
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
     }
+
+    /// <summary>For whom it is counted; what middleware makes of its address later does not matter.</summary>
+    public PeerNetwork Network { get; }
 
     /// <summary>Its handler is done.</summary>
     public bool IsClosing => _isClosing;

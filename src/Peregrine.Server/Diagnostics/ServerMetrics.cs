@@ -13,13 +13,30 @@ internal sealed class ServerMetrics
 
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _unflushed;
+    private readonly Counter<long> _accepted;
+    private readonly Counter<long> _rejected;
+    private readonly Counter<long> _acceptErrors;
 
     /// <param name="meters">Makes the meter.</param>
+    /// <param name="active">How many connections each endpoint has.</param>
     /// <param name="remaining">How many connections a stop still waits for, by endpoint and stage; empty while none is under way.</param>
     /// <param name="sockets">The TCP sockets of the server's ports by state; null where the system does not tell.</param>
-    public ServerMetrics(IMeterFactory meters, Func<IEnumerable<RemainingConnections>> remaining, Func<IReadOnlyDictionary<TcpState, int>?> sockets)
+    public ServerMetrics(
+        IMeterFactory meters, Func<IEnumerable<(string Endpoint, int Count)>> active, Func<IEnumerable<RemainingConnections>> remaining,
+        Func<IReadOnlyDictionary<TcpState, int>?> sockets)
     {
         var meter = meters.Create(MeterName);
+
+        // Observed, not counted up and down: so it is right also for who begins to listen while connections are open.
+        meter.CreateObservableUpDownCounter(
+            "peregrine.server.connections.active",
+            () => active().Select(static endpoint => new Measurement<int>(endpoint.Count, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint.Endpoint))),
+            "{connection}",
+            "Connections that are open, those that are closing included.");
+        _accepted = meter.CreateCounter<long>("peregrine.server.connections.accepted", "{connection}", "Connections that were accepted and not refused.");
+        _rejected = meter.CreateCounter<long>(
+            "peregrine.server.connections.rejected", "{connection}", "Connections that were refused, by the reason.");
+        _acceptErrors = meter.CreateCounter<long>("peregrine.server.accept.errors", "{error}", "Errors of accepting, by their type; it is tried again.");
         _duration = meter.CreateHistogram<double>(
             "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.");
         _unflushed = meter.CreateCounter<long>(
@@ -45,12 +62,69 @@ internal sealed class ServerMetrics
     {
         if (duration is { } lasted)
         {
-            _duration.Record(lasted.TotalSeconds, new("peregrine.endpoint", endpoint), new("peregrine.close.reason", NameOf(reason)));
+            Record(lasted, endpoint, reason);
         }
 
         if (isUnflushed)
         {
-            _unflushed.Add(1, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint));
+            Add(_unflushed, endpoint);
+        }
+    }
+
+    public void Accepted(string endpoint)
+    {
+        if (_accepted.Enabled)
+        {
+            Add(_accepted, endpoint);
+        }
+    }
+
+    public void Rejected(string endpoint, ConnectionCloseReason reason)
+    {
+        if (_rejected.Enabled)
+        {
+            Add(_rejected, endpoint, new("peregrine.close.reason", NameOf(reason)));
+        }
+    }
+
+    /// <param name="endpoint">The endpoint's name.</param>
+    /// <param name="type">The kind of the error.</param>
+    public void AcceptFailed(string endpoint, string type)
+    {
+        if (_acceptErrors.Enabled)
+        {
+            Add(_acceptErrors, endpoint, new("error.type", type));
+        }
+    }
+
+    private void Record(TimeSpan duration, string endpoint, ConnectionCloseReason reason)
+    {
+        try
+        {
+            _duration.Record(duration.TotalSeconds, new("peregrine.endpoint", endpoint), new("peregrine.close.reason", NameOf(reason)));
+        }
+        catch (Exception)
+        {
+            // As below.
+        }
+    }
+
+    private static void Add(Counter<long> counter, string endpoint, KeyValuePair<string, object?> tag = default)
+    {
+        try
+        {
+            if (tag.Key is null)
+            {
+                counter.Add(1, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint));
+            }
+            else
+            {
+                counter.Add(1, new("peregrine.endpoint", endpoint), tag);
+            }
+        }
+        catch (Exception)
+        {
+            // Listeners are called here, and what they throw is theirs.
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
 using Peregrine.Server.Accept;
 using Peregrine.Server.Connections;
 
@@ -16,11 +17,11 @@ internal readonly record struct BoundListener(EndPoint Asked, IConnectionListene
 /// <summary>An endpoint that is bound: its listeners, their accept loops, and its connections.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
 internal sealed class RunningEndpoint(
-    IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections)
+    IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections, Action<string> onListenerGone)
 {
     private readonly SemaphoreSlim _changing = new(1);
     private IReadOnlyList<BoundListener> _listeners = listeners;
-    private AcceptLoop[] _loops = [];
+    private volatile AcceptLoop[] _loops = [];
     private Task _accepting = Task.CompletedTask;
     private volatile bool _isSuspended;
     private bool _isStarted;
@@ -31,6 +32,9 @@ internal sealed class RunningEndpoint(
     public ConnectionTracker Connections => connections;
 
     public bool IsSuspended => _isSuspended;
+
+    /// <summary>Those that accept, for the watchdog.</summary>
+    public IReadOnlyList<AcceptLoop> Loops => _loops;
 
     /// <summary>Unless it was suspended before, and then when it is resumed; or stopped.</summary>
     public async Task StartAcceptingAsync()
@@ -52,12 +56,18 @@ internal sealed class RunningEndpoint(
 
     private void StartLoops()
     {
+        var contract = connections.Contract;
+        foreach (var status in _listeners.Select(bound => bound.Listener).OfType<IConnectionListenerStatus>())
+        {
+            status.AcceptFailed = error => contract.Metrics.AcceptFailed(Name, error.ToString());
+        }
+
         _loops =
         [
             .. _listeners.SelectMany(bound => Enumerable.Repeat(bound.Listener, acceptSlots))
-                .Select(listener => new AcceptLoop(listener, Name, connections.Start, connections.Contract.Clock, connections.Contract.Logger)),
+                .Select(listener => new AcceptLoop(listener, contract.Admission, connections.Start, contract.Metrics, contract.Clock, contract.Logger)),
         ];
-        _accepting = Task.WhenAll(_loops.Select(loop => Task.Run(loop.RunAsync)));
+        _accepting = Task.WhenAll(_loops.Select(loop => Task.Run(() => AcceptAsync(loop))));
         foreach (var (_, listener) in _listeners)
         {
             ServerLog.Listening(connections.Contract.Logger, EndpointUrl.Of(listener.EndPoint), Name);
@@ -128,6 +138,15 @@ internal sealed class RunningEndpoint(
         finally
         {
             _changing.Release();
+        }
+    }
+
+    private async Task AcceptAsync(AcceptLoop loop)
+    {
+        if (!await loop.RunAsync().ConfigureAwait(false))
+        {
+            ServerLog.ListenerGone(connections.Contract.Logger, Name, EndpointUrl.Of(loop.Listener.EndPoint));
+            onListenerGone(Name);
         }
     }
 

@@ -126,8 +126,10 @@ internal static class LimitSettings
         }
     }
 
+    /// <remarks>10.0.0.1/8 is refused, which the runtime takes for 10.0.0.0/8: it may be meant as one address, or as the whole network.</remarks>
     private static IPNetwork? ParseNetwork(string? text) =>
-        IPNetwork.TryParse(text, out var network) ? network
+        IPNetwork.TryParse(text, out var network)
+            ? IPAddress.Parse(text.AsSpan(0, text!.IndexOf('/', StringComparison.Ordinal))).Equals(network.BaseAddress) ? network : null
         : IPAddress.TryParse(text, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)
         : null;
 

@@ -13,15 +13,17 @@ namespace Peregrine.Server.Hosting;
 internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptionsMonitor<EndpointOptions>, IDisposable
 {
     private readonly ServerSettings _settings;
+    private readonly Lazy<DescriptorBudget> _budget;
     private readonly ILogger _logger;
     private readonly Lock _reloading = new();
     private readonly IDisposable? _subscription;
     private volatile Snapshot? _current;
     private event Action? Changed;
 
-    public LiveSettings(ServerSettings settings, IConfiguration? configuration, ILoggerFactory loggerFactory)
+    public LiveSettings(ServerSettings settings, Func<DescriptorBudget> budget, IConfiguration? configuration, ILoggerFactory loggerFactory)
     {
         _settings = settings;
+        _budget = new Lazy<DescriptorBudget>(budget);
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
         _subscription = configuration is null ? null : ChangeToken.OnChange(configuration.GetReloadToken, Reload);
     }
@@ -55,8 +57,15 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
     {
         lock (_reloading)
         {
-            return _current ??= new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+            return _current ??= Read();
         }
+    }
+
+    private Snapshot Read()
+    {
+        var read = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+        _budget.Value.Apply(read.Server.Limits);
+        return read;
     }
 
     private void Reload()
@@ -70,9 +79,9 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
             try
             {
-                _current = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+                _current = Read();
             }
-            catch (PeregrineStartException exception)
+            catch (Exception exception) // A provider of the application may throw anything.
             {
                 ServerLog.SettingsRefused(_logger, exception.Message);
                 return;

@@ -1,8 +1,11 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Accept;
+using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
@@ -30,6 +33,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly ServerMetrics _metrics;
     private List<RunningEndpoint> _endpoints = [];
     private PeregrineOptions _options = new();
+    private ServerAdmission? _admission;
+    private AcceptWatchdog? _watchdog;
     private ServerStop? _stop;
     private Task? _stopping;
 
@@ -47,7 +52,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _clock = clock;
         _isSystemdTold = systemd?.IsEnabled == true;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
-        _metrics = new ServerMetrics(meters, () => _stop?.Remaining ?? [], server.CountSockets);
+        _metrics = new ServerMetrics(
+            meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -82,6 +88,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
         if (_endpoints.Count > 0)
         {
+            _watchdog = new AcceptWatchdog(_endpoints, _clock, _logger);
             _server.State = ServerState.Running;
         }
     }
@@ -99,17 +106,37 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     {
         if (_stopping is null)
         {
-            _stop = new ServerStop(_endpoints, _options, _server, _clock, _logger);
-            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : _stop.RunAsync(cancellationToken);
+            _stop = new ServerStop(_endpoints, _admission?.Places ?? new Places(), _options, _server, _clock, _logger);
+            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : StopAsync(_stop, cancellationToken);
         }
 
         return _stopping;
+    }
+
+    private async Task StopAsync(ServerStop stop, CancellationToken cancellationToken)
+    {
+        await stop.RunAsync(cancellationToken).ConfigureAwait(false);
+        _watchdog?.Dispose();
+        _admission?.Dispose();
+    }
+
+    private void OnListenerGone(string endpoint)
+    {
+        if (_options.StopHostWhenListenerIsGone)
+        {
+            ServerLog.StoppingHost(_logger, endpoint);
+            Environment.ExitCode = 1;
+
+            // On a thread of its own: whoever waits for the stop may go on inside the call.
+            _ = Task.Run(_lifetime.StopApplication);
+        }
     }
 
     private async Task BindAsync(CancellationToken cancellationToken)
     {
         var settingsNow = _live.Current;
         _options = settingsNow.Server;
+        _admission = new ServerAdmission(_live, _live, _metrics, _clock, _logger);
         var binder = new EndpointBinder(PassedSockets.Current, _logger);
         var running = new List<RunningEndpoint>();
         var bound = new List<ServerEndpoint>();
@@ -124,8 +151,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
-                var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _metrics, _clock, _logger);
-                var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract));
+                var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _admission.AddEndpoint(name), _metrics, _clock, _logger);
+                var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract), OnListenerGone);
                 running.Add(endpoint);
                 bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
             }
@@ -141,8 +168,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         }
 
         binder.ReportUnused();
+        ServerLog.ConnectionBudget(
+            _logger, _options.Limits.MaxConnections, _options.Limits.MaxConnectionsPerAddress, FileDescriptors.Limit?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of");
         _endpoints = running;
         _server.Endpoints = bound;
+        _server.Admission = _admission;
         var ports = bound.SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
         if (_builder.Transport is null && ports.Count > 0)
         {

@@ -9,6 +9,7 @@ using Peregrine.Server;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
+using Peregrine.Sockets;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -49,7 +50,10 @@ public static class PeregrineServiceCollectionExtensions
         services.TryAddSingleton(new PeregrineServer());
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddSingleton(provider => new LiveSettings(
-            provider.GetRequiredService<ServerSettings>(), provider.GetService<IConfiguration>(), provider.GetRequiredService<ILoggerFactory>()));
+            provider.GetRequiredService<ServerSettings>(),
+            () => new DescriptorBudget(FileDescriptors.Limit, FileDescriptors.CountOpen() ?? 0, IsBinding: builder.Transport is null),
+            provider.GetService<IConfiguration>(),
+            provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<IOptionsMonitor<PeregrineOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddHostedService<PeregrineHostedService>();

@@ -28,14 +28,17 @@ internal sealed class ServerSettings
     {
         _builder = builder;
         _configuration = configuration;
+        var options = new PeregrineOptions();
         try
         {
-            ThrowOnStartFailure = CreateOptions().ThrowOnStartFailure;
+            Configure(options);
         }
         catch (PeregrineStartException)
         {
-            // The start will say so.
+            // The start will say so, in the way that was set before the failure.
         }
+
+        ThrowOnStartFailure = options.ThrowOnStartFailure;
     }
 
     /// <summary>Whether a start that fails throws: from code, and known also where the configuration is wrong.</summary>
@@ -44,15 +47,19 @@ internal sealed class ServerSettings
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public PeregrineOptions ReadOptions()
     {
-        var options = CreateOptions();
+        var options = new PeregrineOptions();
+        Configure(options);
         if (_configuration?.GetSection(Root) is { } root)
         {
-            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.Limits), "Endpoints"]);
+            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.StopHostWhenListenerIsGone), nameof(PeregrineOptions.Limits), "Endpoints"]);
             root.GetSection("Endpoints").CheckIsSection();
             foreach (var (name, get, set) in s_times)
             {
                 set(options, root.Read(name, get(options), StrictSection.ParseTime, "a time such as 00:00:25"));
             }
+
+            options.StopHostWhenListenerIsGone = root.Read(
+                nameof(options.StopHostWhenListenerIsGone), options.StopHostWhenListenerIsGone, StrictSection.ParseBoolean, "true or false");
         }
 
         LimitSettings.Read(_configuration?.GetSection($"{Root}:{nameof(options.Limits)}"), options.Limits);
@@ -71,13 +78,11 @@ internal sealed class ServerSettings
                 $"{Root}:{nameof(options.DrainDelay)} ({options.DrainDelay}), {nameof(options.CloseSpread)} ({options.CloseSpread}) and {nameof(options.ClientCloseGrace)} ({options.ClientCloseGrace}) leave nothing of {nameof(options.ShutdownTimeout)} ({options.ShutdownTimeout}) to end connections in; raise it.");
     }
 
-    private PeregrineOptions CreateOptions()
+    private void Configure(PeregrineOptions options)
     {
-        var options = new PeregrineOptions();
         try
         {
             _builder.ConfigureOptions?.Invoke(options);
-            return options;
         }
         catch (Exception exception)
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.NetworkInformation;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
@@ -12,7 +13,7 @@ namespace Peregrine.Server.Stop;
 /// left, close the listeners.
 /// </summary>
 internal sealed class ServerStop(
-    IReadOnlyList<RunningEndpoint> endpoints, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
+    IReadOnlyList<RunningEndpoint> endpoints, Places places, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
 {
     /// <summary>How long handlers have to notice that their connections were reset.</summary>
     private static readonly TimeSpan AfterReset = TimeSpan.FromSeconds(2);
@@ -64,7 +65,9 @@ internal sealed class ServerStop(
 
         // Not before the listeners know: it says that nobody is accepted any more.
         server.State = ServerState.Stopping;
-        await UntilAsync(accepted, over.Token).ConfigureAwait(false);
+
+        // At a limit, what is queued is accepted as connections end, which they must be asked to.
+        await UntilAsync(Task.WhenAny(accepted, places.WhenBlockedAsync()), over.Token).ConfigureAwait(false);
 
         _stage = "asking connections to end";
         await RequestCloseAsync(over.Token).ConfigureAwait(false);

@@ -1,7 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Net.Sockets;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
 
 namespace Peregrine.Sockets.Listening;
 
@@ -10,7 +12,7 @@ namespace Peregrine.Sockets.Listening;
 /// their queues; they are ahead of the callers by one connection for each loop, and one more.
 /// </summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
-internal sealed class SharedPortListener(SocketConnectionListener[] listeners, int slots) : IConnectionListener
+internal sealed class SharedPortListener(SocketConnectionListener[] listeners, int slots) : IConnectionListener, IConnectionListenerStatus
 {
     // Accepts that have ended, not connections: the exception of one belongs to the caller, as it does with a single listener.
     private readonly Channel<Task<ConnectionContext?>> _accepts = Channel.CreateBounded<Task<ConnectionContext?>>(1);
@@ -19,6 +21,16 @@ internal sealed class SharedPortListener(SocketConnectionListener[] listeners, i
     private Task? _accepting;
 
     public EndPoint EndPoint => listeners[0].EndPoint;
+
+    public int? QueuedConnections => listeners.Sum(listener => listener.QueuedConnections);
+
+    public SocketError? AcceptError => listeners.Select(listener => listener.AcceptError).FirstOrDefault(error => error is not null);
+
+    public Action<SocketError>? AcceptFailed
+    {
+        get => listeners[0].AcceptFailed;
+        set => Array.ForEach(listeners, listener => listener.AcceptFailed = value);
+    }
 
     /// <summary>Waits for the next connection of any of the listeners. Any number of calls may wait.</summary>
     /// <returns>Null when they are unbound and every connection that the kernel had queued has been accepted.</returns>

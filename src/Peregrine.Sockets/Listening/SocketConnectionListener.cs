@@ -3,14 +3,16 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
+using Peregrine.Features;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Listening;
 
 /// <summary>
-/// A listening socket. <see cref="AcceptAsync"/> ends only by its cancellation or by <see cref="UnbindAsync"/>: errors of single
-/// connections are passed over, and a shortage of descriptors or memory is waited out.
+/// A listening socket. <see cref="AcceptAsync"/> ends only by its cancellation, by <see cref="UnbindAsync"/>, or when the socket itself is gone:
+/// errors of single connections are passed over, and a shortage of descriptors or memory is waited out.
 /// </summary>
-internal sealed class SocketConnectionListener : IConnectionListener
+internal sealed class SocketConnectionListener : IConnectionListener, IConnectionListenerStatus
 {
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
 
@@ -30,7 +32,10 @@ internal sealed class SocketConnectionListener : IConnectionListener
     private int _accepting;
     private bool _isOver;
     private AcceptBackoff _backoff;
+    private int _waitingOut;
+    private SocketError? _acceptError;
     private long? _drainingSince;
+    private readonly ReportInterval _reports;
 
     /// <param name="socket">Listening; unless it is inherited, it belongs to the listener from here on.</param>
     /// <param name="isInherited">Others may hold the socket too: it is never closed, and what it has queued is left to them.</param>
@@ -48,13 +53,33 @@ internal sealed class SocketConnectionListener : IConnectionListener
         _slots = new SemaphoreSlim(slots, slots);
         _clock = clock;
         _logger = logger;
+        _reports = new ReportInterval(clock);
         EndPoint = socket.LocalEndPoint!;
+        DescriptorReserve.Process.TryTake();
     }
 
     public EndPoint EndPoint { get; }
 
+    public int? QueuedConnections => ListenQueue.LengthOf(_socket);
+
+    public SocketError? AcceptError
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waitingOut > 0 ? _acceptError : null;
+            }
+        }
+    }
+
+    public Action<SocketError>? AcceptFailed { get; set; }
+
     /// <summary>Waits for the next connection. When every slot has a call, one more waits until one of them has ended.</summary>
-    /// <returns>Null when the listener is unbound and every connection that the kernel had queued has been accepted, or is left to others.</returns>
+    /// <returns>
+    /// Null when the listener is unbound and every connection that the kernel had queued has been accepted, or is left to others; and when the
+    /// socket is gone, which is logged.
+    /// </returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
@@ -69,6 +94,13 @@ internal sealed class SocketConnectionListener : IConnectionListener
                 if (socket is not null && Connect(socket) is { } connection)
                 {
                     return connection;
+                }
+
+                if (socket is null && !_unbound.IsCancellationRequested && ListenQueue.IsGone(_socket))
+                {
+                    SocketsLog.ListenerGone(_logger, EndPoint);
+                    isOver = true;
+                    return null;
                 }
             }
 
@@ -157,7 +189,7 @@ internal sealed class SocketConnectionListener : IConnectionListener
         _released.TrySetResult();
     }
 
-    /// <summary>Null if accept failed, or the listener was unbound: the caller tries again.</summary>
+    /// <summary>Null if accept failed, or the listener was unbound: the caller looks at it, and tries again.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Socket?> WaitForSocketAsync(CancellationToken cancellationToken)
     {
@@ -169,6 +201,12 @@ internal sealed class SocketConnectionListener : IConnectionListener
         {
             try
             {
+                if (!HasDescriptors())
+                {
+                    await BackOffAsync(SocketError.TooManyOpenSockets, token).ConfigureAwait(false);
+                    return null;
+                }
+
                 var socket = await _socket.AcceptAsync(token).ConfigureAwait(false);
                 ResetBackoff();
                 return socket;
@@ -178,6 +216,10 @@ internal sealed class SocketConnectionListener : IConnectionListener
                 await BackOffAsync(exception.SocketErrorCode, token).ConfigureAwait(false);
                 return null;
             }
+            catch (ObjectDisposedException)
+            {
+                return null;
+            }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -185,26 +227,57 @@ internal sealed class SocketConnectionListener : IConnectionListener
         }
     }
 
+    /// <summary>What was given up for a bad day is back: otherwise the accept would take it.</summary>
+    private static bool HasDescriptors() => !DescriptorReserve.Process.IsGivenUp || DescriptorReserve.Process.TryTake();
+
     private async Task BackOffAsync(SocketError error, CancellationToken cancellationToken)
     {
+        if (error == SocketError.TooManyOpenSockets)
+        {
+            DescriptorReserve.Process.GiveUp();
+        }
+
         TimeSpan delay;
-        bool report;
         lock (_lock)
         {
             // One for all slots: what one of them has met, descriptors or memory, all lack.
             delay = _backoff.Next(error);
-            report = delay > TimeSpan.Zero && _backoff.ShouldReport(_clock);
+            _acceptError = error;
+            _waitingOut++;
         }
 
-        if (report)
+        try
         {
-            SocketsLog.AcceptFailed(_logger, EndPoint, error);
-        }
+            Tell(error);
+            if (delay > TimeSpan.Zero)
+            {
+                if (_reports.IsDue(out var errors))
+                {
+                    SocketsLog.AcceptFailed(_logger, EndPoint, error, errors);
+                }
 
-        if (delay > TimeSpan.Zero)
+                // Edge-triggered epoll does not tell again when a descriptor is free: only a timer can retry (accept failed before it dequeued).
+                await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
         {
-            // Edge-triggered epoll does not tell again when a descriptor is free: only a timer can retry (accept failed before it dequeued).
-            await Task.Delay(delay, _clock, cancellationToken).ConfigureAwait(false);
+            lock (_lock)
+            {
+                _waitingOut--;
+            }
+        }
+    }
+
+    private void Tell(SocketError error)
+    {
+        try
+        {
+            AcceptFailed?.Invoke(error);
+        }
+        catch (Exception)
+        {
+            // Whatever measures must not end the loop.
         }
     }
 
@@ -226,7 +299,12 @@ internal sealed class SocketConnectionListener : IConnectionListener
         {
             try
             {
-                return _socket.Accept();
+                if (HasDescriptors())
+                {
+                    return _socket.Accept();
+                }
+
+                await BackOffAsync(SocketError.TooManyOpenSockets, CancellationToken.None).ConfigureAwait(false);
             }
             catch (SocketException exception) when (exception.SocketErrorCode != SocketError.WouldBlock)
             {

@@ -18,6 +18,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     private ServerProcess(Process process) => _process = process;
 
+    public int Id => _process.Id;
+
     /// <summary>Where it says that it listens.</summary>
     public Task<IPEndPoint> WhenListening => _listening.Task.WaitAsync(Limit);
 

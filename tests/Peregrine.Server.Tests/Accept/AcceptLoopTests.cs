@@ -4,12 +4,15 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Peregrine.Server.Accept;
+using Peregrine.Server.Admission;
+using Peregrine.Server.Tests.Admission;
 
 namespace Peregrine.Server.Tests.Accept;
 
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "Neither the log nor the scripted listener holds anything.")]
-public sealed class AcceptLoopTests
+public sealed class AcceptLoopTests : IDisposable
 {
+    private readonly TestAdmission _admission = new();
     private readonly CountingClock _clock = new();
     private readonly RecordedLog _log = new();
     private readonly ScriptedListener _listener = new();
@@ -19,9 +22,9 @@ public sealed class AcceptLoopTests
     public async Task It_ends_when_the_listener_has_no_more_connections()
     {
         _listener.Then(() => new DefaultConnectionContext()).Then(() => new DefaultConnectionContext()).Then(() => null);
-        await Loop(out var loop);
+        var wasAsked = await Loop(out _);
         Assert.Equal(2, _started.Count);
-        Assert.Single(_log.WithId(7)); // Nobody asked it to stop.
+        Assert.False(wasAsked);
     }
 
     [Fact]
@@ -32,7 +35,7 @@ public sealed class AcceptLoopTests
         var running = Loop(out var loop);
         loop.Stop();
         gate.SetResult(null);
-        await running.InTimeAsync();
+        Assert.True(await running.InTimeAsync());
         Assert.Empty(_log.Entries);
     }
 
@@ -87,14 +90,19 @@ public sealed class AcceptLoopTests
     [Fact]
     public async Task A_connection_that_cannot_be_started_does_not_end_it()
     {
-        _listener.Then(() => new DefaultConnectionContext("bad")).Then(() => new DefaultConnectionContext("good")).Then(() => null);
-        var loop = new AcceptLoop(
-            _listener, "test", connection => Start(connection.ConnectionId == "bad" ? null : connection), _clock, new GuardedLogger(_log.CreateLogger("Peregrine")));
-        var running = loop.RunAsync();
-        await WaitForAsync(() => _clock.Timers == 1);
-        _clock.Advance(TimeSpan.FromMilliseconds(5));
-        await running.InTimeAsync();
+        _listener.Then(() => new Unabortable { ConnectionId = "bad" }).Then(() => new DefaultConnectionContext("good")).Then(() => null);
+        var loop = Create((connection, network) => Start(connection.ConnectionId == "bad" ? null : connection));
+        await loop.RunAsync().InTimeAsync();
         Assert.Equal("good", Assert.Single(_started).ConnectionId);
+        Assert.Single(_log.WithId(14));
+        Assert.Equal(1, _admission.Server.Places.Count);
+    }
+
+    [Fact]
+    public async Task A_listener_that_is_disposed_is_gone()
+    {
+        _listener.Then(() => throw new ObjectDisposedException("listener"));
+        Assert.False(await Loop(out _));
     }
 
     [Fact]
@@ -108,11 +116,16 @@ public sealed class AcceptLoopTests
         await running.InTimeAsync();
     }
 
-    private Task Loop(out AcceptLoop loop)
+    public void Dispose() => _admission.Dispose();
+
+    private Task<bool> Loop(out AcceptLoop loop)
     {
-        loop = new AcceptLoop(_listener, "test", Start, _clock, new GuardedLogger(_log.CreateLogger("Peregrine")));
+        loop = Create((connection, _) => Start(connection));
         return Task.Run(loop.RunAsync).InTimeAsync();
     }
+
+    private AcceptLoop Create(Action<ConnectionContext, PeerNetwork> start) =>
+        new(_listener, _admission.Endpoint, start, _admission.Metrics, _clock, new GuardedLogger(_log.CreateLogger("Peregrine")));
 
     private void Start(ConnectionContext? connection) => _started.Enqueue(connection ?? throw new InvalidOperationException("It is broken."));
 
@@ -124,6 +137,14 @@ public sealed class AcceptLoopTests
         }
 
         Assert.True(condition());
+    }
+
+    /// <summary>The library's aborts on the thread pool what its disposal has disposed, which ends the process.</summary>
+    private sealed class Unabortable : DefaultConnectionContext
+    {
+        public override void Abort(ConnectionAbortedException abortReason)
+        {
+        }
     }
 
     /// <summary>Counts the timers that were made of it, so that a test advances it only when somebody waits.</summary>

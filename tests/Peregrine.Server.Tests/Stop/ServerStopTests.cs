@@ -4,6 +4,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
+using Peregrine.Server.Admission;
+using Peregrine.Server.Tests.Admission;
 
 namespace Peregrine.Server.Tests.Stop;
 
@@ -96,14 +98,15 @@ public sealed class ServerStopTests
     {
         var transport = new Peregrine.Testing.InMemoryTransport();
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
-        using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var metrics = new Peregrine.Server.Diagnostics.ServerMetrics(services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), () => [], () => null);
+        using var admission = new TestAdmission();
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
-            "test", Handlers.EchoAsync, TimeSpan.Zero, metrics, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
+            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, admission.Metrics, TimeProvider.System,
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();
         tracker.Abort();
         await using var client = await transport.ConnectAsync(listener.EndPoint);
-        tracker.Start((await listener.AcceptAsync())!);
+        Assert.True(admission.Endpoint.TryTakePlace());
+        tracker.Start((await listener.AcceptAsync())!, PeerNetwork.None);
         await Assert.ThrowsAsync<ConnectionResetException>(() => client.ReceiveToEndAsync());
         await tracker.WaitAsync(0, CancellationToken.None).InTimeAsync();
     }

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using System.Threading.RateLimiting;
+
+namespace Peregrine.Server.Admission;
+
+/// <summary>
+/// How many connections of an address are accepted in a second. A partition is two numbers, and is dropped a second after its last connection at
+/// the latest: there are never more than connections were accepted in two seconds.
+/// </summary>
+/// <remarks>
+/// The partitions of <see cref="PartitionedRateLimiter.Create"/> have 330 bytes each for at least ten seconds, cost 6 µs to make and 120 bytes a call,
+/// are all visited ten times a second (100,000 of them: 7 % of a core), and know no clock but the system's. Safe to use from any thread.
+/// </remarks>
+internal sealed class PeerRateLimiter(int perSecond, TimeProvider clock) : PartitionedRateLimiter<PeerNetwork>
+{
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<PeerNetwork, long> _fullAt = [];
+    private readonly Rate _rate = new(perSecond, clock);
+    private long _sweptAt = clock.GetTimestamp();
+
+    public int PerSecond => perSecond;
+
+    /// <summary>How many addresses it knows of.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _fullAt.Count;
+            }
+        }
+    }
+
+    public override RateLimiterStatistics? GetStatistics(PeerNetwork resource) => null;
+
+    protected override RateLimitLease AttemptAcquireCore(PeerNetwork resource, int permitCount)
+    {
+        var now = clock.GetTimestamp();
+        lock (_lock)
+        {
+            if (clock.GetElapsedTime(_sweptAt, now) >= SweepInterval)
+            {
+                SweepLocked(now);
+            }
+
+            ref var fullAt = ref CollectionsMarshal.GetValueRefOrAddDefault(_fullAt, resource, out var exists);
+            fullAt = exists ? fullAt : now;
+            return _rate.TryTake(ref fullAt, now) ? Lease.Acquired : Lease.Refused;
+        }
+    }
+
+    /// <summary>Nobody waits: what is too much is refused.</summary>
+    protected override ValueTask<RateLimitLease> AcquireAsyncCore(PeerNetwork resource, int permitCount, CancellationToken cancellationToken) =>
+        new(AttemptAcquireCore(resource, permitCount));
+
+    /// <summary>A bucket that is full is as good as none.</summary>
+    private void SweepLocked(long now)
+    {
+        _sweptAt = now;
+        foreach (var (network, fullAt) in _fullAt)
+        {
+            if (fullAt <= now)
+            {
+                _fullAt.Remove(network);
+            }
+        }
+    }
+
+    private sealed class Lease(bool isAcquired) : RateLimitLease
+    {
+        public static readonly Lease Acquired = new(true);
+        public static readonly Lease Refused = new(false);
+
+        public override bool IsAcquired => isAcquired;
+
+        public override IEnumerable<string> MetadataNames => [];
+
+        public override bool TryGetMetadata(string metadataName, out object? metadata)
+        {
+            metadata = null;
+            return false;
+        }
+    }
+}

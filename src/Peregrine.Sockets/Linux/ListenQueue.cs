@@ -1,0 +1,55 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Peregrine.Sockets.Linux;
+
+/// <summary>A socket that listens, as the kernel sees it.</summary>
+internal static class ListenQueue
+{
+    private const int IpProtoTcp = 6;
+    private const int TcpInfo = 11;
+
+    // tcpi_unacked of struct tcp_info (linux/tcp.h): of a socket that listens, the length of its queue (tcp_get_info of net/ipv4/tcp.c).
+    private const int UnacknowledgedOffset = 24;
+    private const int Size = 28;
+    private const byte Listen = 10;
+
+    /// <summary>How many connections wait to be accepted; null where that cannot be told: another system, another protocol, a socket that is gone.</summary>
+    public static int? LengthOf(Socket socket)
+    {
+        if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
+        {
+            return null;
+        }
+
+        Span<byte> info = stackalloc byte[Size];
+        try
+        {
+            return socket.GetRawSocketOption(IpProtoTcp, TcpInfo, info) == Size && info[0] == Listen
+                ? MemoryMarshal.Read<int>(info[UnacknowledgedOffset..])
+                : null;
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>It is closed, or does not listen any more: accepting will never succeed again. False where the system does not tell.</summary>
+    public static bool IsGone(Socket socket)
+    {
+        try
+        {
+            return socket.SafeHandle.IsClosed || (OperatingSystem.IsLinux() && RawOption.AcceptsConnections.Get(socket) == 0);
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+        catch (SocketException exception)
+        {
+            // EBADF and ENOTSOCK: somebody has closed the descriptor, or it is another file by now.
+            return exception.SocketErrorCode is SocketError.OperationAborted or SocketError.NotSocket;
+        }
+    }
+}

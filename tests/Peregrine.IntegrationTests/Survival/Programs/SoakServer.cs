@@ -1,0 +1,82 @@
+using System.Buffers;
+using System.Text;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Peregrine.Server;
+using Peregrine.Sockets;
+
+namespace Peregrine.IntegrationTests.Survival.Programs;
+
+/// <summary>An echo server whose clients tell it, by their first byte, to fail.</summary>
+internal static class SoakServer
+{
+    public const string Name = "soak-server";
+    public const byte Echo = (byte)'E';
+    public const byte Throw = (byte)'T';
+    public const byte AbortConnection = (byte)'A';
+    public const byte Return = (byte)'R';
+    public const byte Block = (byte)'B';
+
+    /// <summary>Answers with the bytes that are rented of the pool, and the connections that are open.</summary>
+    public const byte Ask = (byte)'?';
+
+    public static async Task<int> RunAsync()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
+            .AddFilter((_, level) => level == LogLevel.Information || level >= LogLevel.Critical);
+        builder.Services.AddPeregrine(server => server
+            .Listen("soak", "tcp://127.0.0.1:0", tcp =>
+            {
+                var running = tcp.ApplicationServices.GetRequiredService<PeregrineServer>();
+                tcp.Run(connection => HandleAsync(connection, running));
+            })
+            .Configure(options => options.Limits.ExemptNetworks.Add(System.Net.IPNetwork.Parse("127.0.0.0/8"))));
+        await builder.Build().RunAsync();
+        return Environment.ExitCode;
+    }
+
+    private static async Task HandleAsync(ConnectionContext connection, PeregrineServer server)
+    {
+        var (input, output) = (connection.Transport.Input, connection.Transport.Output);
+        var isFirst = true;
+        while (true)
+        {
+            var read = await input.ReadAsync();
+            if (isFirst && !read.Buffer.IsEmpty)
+            {
+                isFirst = false;
+                switch (read.Buffer.FirstSpan[0])
+                {
+                    case Throw:
+                        throw new InvalidOperationException("As I was told.");
+                    case AbortConnection:
+                        connection.Abort();
+                        break;
+                    case Return:
+                        return;
+                    case Block:
+                        new ManualResetEventSlim().Wait(TimeSpan.FromMilliseconds(20));
+                        break;
+                    case Ask:
+                        await output.WriteAsync(Encoding.ASCII.GetBytes($"{PinnedMemoryPool.Shared.RentedBytes} {server.Endpoints[0].Connections}"));
+                        return;
+                }
+            }
+
+            foreach (var segment in read.Buffer)
+            {
+                output.Write(segment.Span);
+            }
+
+            input.AdvanceTo(read.Buffer.End);
+            var flushed = await output.FlushAsync();
+            if (read.IsCompleted || flushed.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
+}
