@@ -61,15 +61,18 @@ internal sealed class RealServer : IAsyncDisposable
         _host.Dispose();
     }
 
-    /// <summary>The states of the sockets of a local port, but for those that listen, as in /proc/net/tcp (proc_net_tcp.txt of the kernel's documentation).</summary>
-    public static IReadOnlyList<int> StatesOf(int port) =>
-    [
-        .. File.ReadLines("/proc/net/tcp").Skip(1)
+    /// <summary>The states of the sockets of a local port, but for those that listen.</summary>
+    public static IReadOnlyList<int> StatesOf(int port) => [.. SocketsOf(port).Select(socket => socket.State).Where(state => state != Listen)];
+
+    /// <summary>How many connections wait to be accepted, on all sockets that listen on a port: what the receive queue of such a socket counts.</summary>
+    public static int QueuedOn(int port) => SocketsOf(port).Where(socket => socket.State == Listen).Sum(socket => socket.ReceiveQueue);
+
+    /// <summary>As in /proc/net/tcp (proc_net_tcp.txt of the kernel's documentation).</summary>
+    private static IEnumerable<(int State, int ReceiveQueue)> SocketsOf(int port) =>
+        File.ReadLines("/proc/net/tcp").Skip(1)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Where(fields => Convert.ToInt32(fields[1][(fields[1].IndexOf(':', StringComparison.Ordinal) + 1)..], 16) == port)
-            .Select(fields => Convert.ToInt32(fields[3], 16))
-            .Where(state => state != Listen),
-    ];
+            .Select(fields => (Convert.ToInt32(fields[3], 16), Convert.ToInt32(fields[4][(fields[4].IndexOf(':', StringComparison.Ordinal) + 1)..], 16)));
 
     public const int TimeWait = 6;
     private const int Listen = 10;
