@@ -13,6 +13,8 @@ internal sealed class ServerMetrics
 
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _unflushed;
+    private readonly Counter<long> _rejected;
+    private readonly Histogram<double> _heartbeat;
 
     /// <param name="meters">Makes the meter.</param>
     /// <param name="remaining">How many connections a stop still waits for, by endpoint and stage; empty while none is under way.</param>
@@ -24,6 +26,10 @@ internal sealed class ServerMetrics
             "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.");
         _unflushed = meter.CreateCounter<long>(
             "peregrine.server.connections.aborted_unflushed", "{connection}", "Connections that were reset before their peers had everything that was written.");
+        _rejected = meter.CreateCounter<long>(
+            "peregrine.server.connections.rejected", "{connection}", "Connections that a timeout or a limit has ended, by the reason.");
+        _heartbeat = meter.CreateHistogram<double>(
+            "peregrine.server.heartbeat.duration", "s", "How long the look at every connection took, once a second.");
         meter.CreateObservableGauge(
             "peregrine.server.drain.remaining",
             () => remaining().Select(static left => new Measurement<int>(
@@ -53,6 +59,11 @@ internal sealed class ServerMetrics
             _unflushed.Add(1, new KeyValuePair<string, object?>("peregrine.endpoint", endpoint));
         }
     }
+
+    public void Rejected(string endpoint, ConnectionCloseReason reason) =>
+        _rejected.Add(1, new("peregrine.endpoint", endpoint), new("peregrine.close.reason", NameOf(reason)));
+
+    public void HeartbeatEnded(TimeSpan duration) => _heartbeat.Record(duration.TotalSeconds);
 
     // The names of OpenTelemetry's semantic conventions for network.connection.state.
     private static string NameOf(TcpState state) => state switch

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Limits;
 using Peregrine.Server.Stop;
+using Peregrine.Server.Timeouts;
 using Peregrine.Sockets;
 
 namespace Peregrine.Server.Hosting;
@@ -26,8 +28,10 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly TimeProvider _clock;
     private readonly GuardedLogger _logger;
     private readonly ServerMetrics _metrics;
+    private readonly ServerSupervision _supervision;
     private List<RunningEndpoint> _endpoints = [];
     private PeregrineOptions _options = new();
+    private ServerHeartbeat? _heartbeat;
     private ServerStop? _stop;
     private Task? _stopping;
 
@@ -45,6 +49,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _clock = clock;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
         _metrics = new ServerMetrics(meters, () => _stop?.Remaining ?? [], server.CountSockets);
+        _supervision = new ServerSupervision(
+            new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new LimitReport(_metrics, clock, _logger), new ReadPauses(clock));
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -67,6 +73,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
+        if (_endpoints.Count > 0)
+        {
+            _heartbeat = new ServerHeartbeat([.. _endpoints.Select(endpoint => endpoint.Connections)], _supervision, _live, _metrics, _clock, _logger);
+        }
+
         foreach (var endpoint in _endpoints)
         {
             endpoint.StartAccepting();
@@ -94,10 +105,17 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         if (_stopping is null)
         {
             _stop = new ServerStop(_endpoints, _options, _server, _clock, _logger);
-            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : _stop.RunAsync(cancellationToken);
+            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : StopAllAsync(_stop, cancellationToken);
         }
 
         return _stopping;
+    }
+
+    private async Task StopAllAsync(ServerStop stop, CancellationToken cancellationToken)
+    {
+        await stop.RunAsync(cancellationToken).ConfigureAwait(false);
+        _heartbeat?.Dispose();
+        _supervision.Pauses.Dispose();
     }
 
     private async Task BindAsync(CancellationToken cancellationToken)
@@ -118,7 +136,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
-                var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _metrics, _clock, _logger);
+                var contract = new ConnectionContract(
+                    name, pipeline, _options.ClientCloseGrace, new EndpointSupervision(name, _live, _supervision), _metrics, _clock, _logger);
                 var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract));
                 running.Add(endpoint);
                 bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));

@@ -99,7 +99,7 @@ public sealed class ServerStopTests
         using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var metrics = new Peregrine.Server.Diagnostics.ServerMetrics(services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), () => [], () => null);
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
-            "test", Handlers.EchoAsync, TimeSpan.Zero, metrics, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
+            "test", Handlers.EchoAsync, TimeSpan.Zero, Timeouts.SupervisedServer.WithoutHeartbeat("test", metrics), metrics, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();
         tracker.Abort();
         await using var client = await transport.ConnectAsync(listener.EndPoint);
