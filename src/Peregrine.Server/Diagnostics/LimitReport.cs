@@ -14,9 +14,14 @@ internal sealed class LimitReport(ServerMetrics metrics, TimeProvider clock, ILo
 
     private readonly Lock _lock = new();
     private readonly Dictionary<ConnectionCloseReason, (long WarnedAt, long Since)> _warnings = [];
+    private long _count;
+
+    /// <summary>How many there were, ever.</summary>
+    public long Count => Interlocked.Read(ref _count);
 
     public void Ended(string endpoint, ConnectionCloseReason reason, string connectionId, EndPoint? peer, string explanation)
     {
+        Interlocked.Increment(ref _count);
         metrics.Rejected(endpoint, reason);
         ServerLog.ConnectionRefused(logger, endpoint, connectionId, peer, reason, explanation);
         if (ShouldWarn(reason, out var more))

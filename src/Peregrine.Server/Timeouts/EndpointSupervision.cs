@@ -15,19 +15,19 @@ internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots H
 /// <summary>The same for the connections of an endpoint, and its options as they are now.</summary>
 internal sealed class EndpointSupervision
 {
-    private volatile EndpointOptions _options;
+    private volatile Snapshot _now;
 
     /// <remarks>It follows the options for as long as the server lives.</remarks>
     public EndpointSupervision(string name, IOptionsMonitor<EndpointOptions> options, ServerSupervision server)
     {
         Name = name;
         Server = server;
-        _options = options.Get(name);
+        _now = new Snapshot(options.Get(name));
         options.OnChange((now, changed) =>
         {
             if (name.Equals(changed, StringComparison.OrdinalIgnoreCase))
             {
-                _options = now;
+                _now = new Snapshot(now);
             }
         });
     }
@@ -36,12 +36,21 @@ internal sealed class EndpointSupervision
 
     public ServerSupervision Server { get; }
 
-    public EndpointOptions Options => _options;
+    public EndpointOptions Options => _now.Options;
 
-    public TimeoutValues Timeouts => TimeoutValues.Of(_options.Timeouts);
+    public ref readonly TimeoutValues Timeouts => ref _now.Timeouts;
 
     /// <summary>How many bytes of a connection may be unsent before it is disconnected.</summary>
-    public long MostUnsentBytes => _options.Limits is { SlowConsumers: SlowConsumerPolicy.Pause, MaxUnsentBytes: var most }
-        ? most > long.MaxValue / 2 ? long.MaxValue : most * 2
-        : _options.Limits.MaxUnsentBytes;
+    public long MostUnsentBytes => _now.MostUnsentBytes;
+
+    private sealed class Snapshot(EndpointOptions options)
+    {
+        public readonly TimeoutValues Timeouts = TimeoutValues.Of(options.Timeouts);
+
+        public EndpointOptions Options => options;
+
+        public long MostUnsentBytes { get; } = options.Limits is { SlowConsumers: SlowConsumerPolicy.Pause, MaxUnsentBytes: var most }
+            ? most > long.MaxValue / 2 ? long.MaxValue : most * 2
+            : options.Limits.MaxUnsentBytes;
+    }
 }
