@@ -99,6 +99,21 @@ internal static partial class ServerLog
         "At most {Connections} connections are accepted (Peregrine:Limits:MaxConnections), {PerAddress} of one address; the process may have {Limit} descriptors")]
     public static partial void ConnectionBudget(ILogger logger, int? connections, int? perAddress, string limit);
 
+    [LoggerMessage(30, LogLevel.Debug, "Endpoint \"{Endpoint}\": connection {ConnectionId} from {RemoteEndPoint} is reset ({Reason}): {Explanation}")]
+    public static partial void ConnectionRefused(
+        ILogger logger, string endpoint, string connectionId, System.Net.EndPoint? remoteEndPoint, ConnectionCloseReason reason, string explanation);
+
+    [LoggerMessage(31, LogLevel.Warning,
+        "Endpoint \"{Endpoint}\": a connection from {RemoteEndPoint} is reset ({Reason}): {Explanation} {More} more were for this reason since the last such message; it comes once a minute at most")]
+    public static partial void ConnectionsRefused(
+        ILogger logger, string endpoint, System.Net.EndPoint? remoteEndPoint, ConnectionCloseReason reason, string explanation, long more);
+
+    [LoggerMessage(32, LogLevel.Error, "The heartbeat failed; timeouts are looked at again in a second")]
+    public static partial void HeartbeatFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(33, LogLevel.Error, "Endpoint \"{Endpoint}\": the timeouts of a connection could not be looked at; it is tried again in a second")]
+    public static partial void LookFailed(ILogger logger, string endpoint, Exception exception);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

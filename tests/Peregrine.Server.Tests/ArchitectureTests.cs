@@ -1,6 +1,7 @@
 using System.Xml.Linq;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Limits;
+using Peregrine.Server.Timeouts;
 
 namespace Peregrine.Server.Tests;
 
@@ -56,10 +57,10 @@ public sealed class ArchitectureTests
     {
         var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
-            .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>(""))
+            .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
             .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>(""))
-            .Except([
-                nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts), nameof(EndpointOptions.Addresses), nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
+            .Except([nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
+                nameof(EndpointOptions.Addresses), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);

@@ -3,12 +3,14 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Admission;
 using Peregrine.Server.Diagnostics;
+using Peregrine.Server.Timeouts;
 
 namespace Peregrine.Server.Connections;
 
 /// <summary>What the connections of an endpoint share.</summary>
 internal sealed record ConnectionContract(
-    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, EndpointAdmission Admission, ServerMetrics Metrics, TimeProvider Clock,
+    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, EndpointAdmission Admission, EndpointSupervision Supervision,
+    ServerMetrics Metrics, TimeProvider Clock,
     ILogger Logger);
 
 /// <summary>Every live connection of an endpoint. Safe to use from any thread.</summary>
@@ -45,6 +47,26 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             {
                 return CopyLocked();
             }
+        }
+    }
+
+    /// <summary>Copies every live connection into an array, which is replaced if it is too small, and returns how many there are.</summary>
+    public int CopyTo(ref ServerConnection?[] connections)
+    {
+        lock (_lock)
+        {
+            if (connections.Length < _count)
+            {
+                connections = new ServerConnection?[Math.Max(_count, 2 * connections.Length)];
+            }
+
+            var index = 0;
+            for (var connection = _first; connection is not null; connection = connection.Next)
+            {
+                connections[index++] = connection;
+            }
+
+            return index;
         }
     }
 

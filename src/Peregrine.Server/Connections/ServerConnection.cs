@@ -3,6 +3,8 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
 using Peregrine.Features;
 using Peregrine.Server.Admission;
+using Peregrine.Server.Limits;
+using Peregrine.Server.Timeouts;
 
 namespace Peregrine.Server.Connections;
 
@@ -14,6 +16,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private readonly ConnectionTracker _tracker;
     private LazySignal _closeRequested;
     private volatile bool _isClosing;
+    private volatile bool _isReleasing;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
     {
@@ -22,10 +25,20 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         _tracker = tracker;
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
+        Supervision = new ConnectionSupervision(this);
     }
 
     /// <summary>For whom it is counted; what middleware makes of its address later does not matter.</summary>
     public PeerNetwork Network { get; }
+
+    /// <summary>Its timeouts and limits.</summary>
+    public ConnectionSupervision Supervision { get; }
+
+    public ConnectionContext Context => _connection;
+
+    public EndpointSupervision Supervised => _tracker.Contract.Supervision;
+
+    public ConnectionCloseReason Reason => _close.Reason;
 
     /// <summary>Its handler is done.</summary>
     public bool IsClosing => _isClosing;
@@ -55,17 +68,32 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, _connection.ConnectionId, exception));
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
-    public void Abort()
+    public void Abort() => Abort(ConnectionCloseReason.DrainDeadline, new ConnectionAbortedException("The server's shutdown timeout is over."));
+
+    /// <summary>Resets the connection.</summary>
+    public void Abort(ConnectionCloseReason reason, ConnectionAbortedException exception)
     {
-        _close.TrySetReason(ConnectionCloseReason.DrainDeadline);
+        _close.TrySetReason(reason);
         try
         {
-            _connection.Abort(new ConnectionAbortedException("The server's shutdown timeout is over."));
+            _connection.Abort(exception);
         }
-        catch (Exception exception)
+        catch (Exception failure)
         {
-            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, failure);
         }
+    }
+
+    /// <summary>Once a second. The graceful close, which comes last, has bounds of its own.</summary>
+    /// <returns>How many bytes it keeps in buffers.</returns>
+    public long OnHeartbeat(uint now, uint elapsed, in TimeoutValues timeouts)
+    {
+        if (!_isReleasing)
+        {
+            Supervision.Look(now, elapsed, timeouts, _isClosing);
+        }
+
+        return Supervision.IsRefused ? 0 : Supervision.BufferedBytes;
     }
 
     void IThreadPoolWorkItem.Execute() => _ = RunAsync();
@@ -85,6 +113,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             Exception? failure = null;
             try
             {
+                PacedTransport.Apply(_connection, _close, Supervised);
                 await _tracker.Contract.Pipeline(_connection).ConfigureAwait(false);
             }
             catch (Exception exception)
@@ -93,6 +122,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             }
 
             _isClosing = true;
+            Supervision.EndHandshake();
             var isStopping = _closeRequested.IsFired;
             _close.TrySetReason(isStopping ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
             if (isStopping && failure is null)
@@ -165,7 +195,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     };
 
     // A transport that tells no reason is believed.
-    private bool HasFailed => _close is CloseFeature || _close.Reason is
+    private bool HasFailed => _close is CloseFeature || Supervision.IsRefused || _close.Reason is
         ConnectionCloseReason.PeerReset or ConnectionCloseReason.Aborted or ConnectionCloseReason.IoError or ConnectionCloseReason.DrainDeadline;
 
     private async Task CloseAsync(Exception? failure)
@@ -180,6 +210,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         }
 
+        _isReleasing = true;
         try
         {
             await _connection.DisposeAsync().ConfigureAwait(false);

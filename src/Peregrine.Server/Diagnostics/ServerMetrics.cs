@@ -16,6 +16,7 @@ internal sealed class ServerMetrics
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _rejected;
     private readonly Counter<long> _acceptErrors;
+    private readonly Histogram<double> _heartbeat;
 
     /// <param name="meters">Makes the meter.</param>
     /// <param name="active">How many connections each endpoint has.</param>
@@ -35,12 +36,14 @@ internal sealed class ServerMetrics
             "Connections that are open, those that are closing included.");
         _accepted = meter.CreateCounter<long>("peregrine.server.connections.accepted", "{connection}", "Connections that were accepted and not refused.");
         _rejected = meter.CreateCounter<long>(
-            "peregrine.server.connections.rejected", "{connection}", "Connections that were refused, by the reason.");
+            "peregrine.server.connections.rejected", "{connection}", "Connections that were refused, or ended by a timeout or a limit, by the reason.");
         _acceptErrors = meter.CreateCounter<long>("peregrine.server.accept.errors", "{error}", "Errors of accepting, by their type; it is tried again.");
         _duration = meter.CreateHistogram<double>(
             "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.");
         _unflushed = meter.CreateCounter<long>(
             "peregrine.server.connections.aborted_unflushed", "{connection}", "Connections that were reset before their peers had everything that was written.");
+        _heartbeat = meter.CreateHistogram<double>(
+            "peregrine.server.heartbeat.duration", "s", "How long the look at every connection took, once a second.");
         meter.CreateObservableGauge(
             "peregrine.server.drain.remaining",
             () => remaining().Select(static left => new Measurement<int>(
@@ -127,6 +130,8 @@ internal sealed class ServerMetrics
             // Listeners are called here, and what they throw is theirs.
         }
     }
+
+    public void HeartbeatEnded(TimeSpan duration) => _heartbeat.Record(duration.TotalSeconds);
 
     // The names of OpenTelemetry's semantic conventions for network.connection.state.
     private static string NameOf(TcpState state) => state switch

@@ -9,7 +9,9 @@ using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Limits;
 using Peregrine.Server.Stop;
+using Peregrine.Server.Timeouts;
 using Peregrine.Sockets;
 
 namespace Peregrine.Server.Hosting;
@@ -31,10 +33,12 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly bool _isSystemdTold;
     private readonly GuardedLogger _logger;
     private readonly ServerMetrics _metrics;
+    private readonly ServerSupervision _supervision;
     private List<RunningEndpoint> _endpoints = [];
     private PeregrineOptions _options = new();
     private ServerAdmission? _admission;
     private AcceptWatchdog? _watchdog;
+    private ServerHeartbeat? _heartbeat;
     private ServerStop? _stop;
     private Task? _stopping;
 
@@ -54,6 +58,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
         _metrics = new ServerMetrics(
             meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
+        _supervision = new ServerSupervision(
+            new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new LimitReport(_metrics, clock, _logger), new ReadPauses(clock));
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -81,6 +87,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
+        if (_endpoints.Count > 0)
+        {
+            _heartbeat = new ServerHeartbeat([.. _endpoints.Select(endpoint => endpoint.Connections)], _supervision, _live, _metrics, _clock, _logger);
+        }
+
         foreach (var endpoint in _endpoints)
         {
             await endpoint.StartAcceptingAsync().ConfigureAwait(false);
@@ -117,6 +128,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     {
         await stop.RunAsync(cancellationToken).ConfigureAwait(false);
         _watchdog?.Dispose();
+        _heartbeat?.Dispose();
+        _supervision.Pauses.Dispose();
         _admission?.Dispose();
     }
 
@@ -151,7 +164,9 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
-                var contract = new ConnectionContract(name, pipeline, _options.ClientCloseGrace, _admission.AddEndpoint(name), _metrics, _clock, _logger);
+                var contract = new ConnectionContract(
+                    name, pipeline, _options.ClientCloseGrace, _admission.AddEndpoint(name), new EndpointSupervision(name, _live, _supervision), _metrics, _clock,
+                    _logger);
                 var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract), OnListenerGone);
                 running.Add(endpoint);
                 bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));

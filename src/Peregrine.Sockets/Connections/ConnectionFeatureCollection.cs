@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Peregrine.Features;
@@ -17,11 +18,13 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         typeof(IConnectionEndPointFeature), typeof(IConnectionLifetimeFeature), typeof(IMemoryPoolFeature),
         typeof(IConnectionSocketFeature), typeof(IConnectionCloseFeature), typeof(IConnectionByteCountFeature),
         typeof(IConnectionSendFileFeature), typeof(IConnectionHalfCloseFeature), typeof(IConnectionTcpInfoFeature),
+        typeof(IConnectionBufferFeature),
     ];
 
     private readonly StreamConnectionContext _connection;
-    // What was set. Most often it stays one: the server's.
-    private KeyValuePair<Type, object?> _first;
+
+    // What was set. Most often it stays at what the server sets, which has its place here: a list would cost every connection four times as much.
+    private Few _few;
     private List<KeyValuePair<Type, object?>>? _more;
 
     public ConnectionFeatureCollection(StreamConnectionContext connection) => _connection = connection;
@@ -43,10 +46,13 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
             ArgumentNullException.ThrowIfNull(key);
             Revision++;
             var entry = KeyValuePair.Create(key, value);
-            if (_first.Key is null || _first.Key == key)
+            foreach (ref var few in (Span<KeyValuePair<Type, object?>>)_few)
             {
-                _first = entry;
-                return;
+                if (few.Key is null || few.Key == key)
+                {
+                    few = entry;
+                    return;
+                }
             }
 
             var index = IndexOfMore(key);
@@ -67,12 +73,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
 
     public IEnumerator<KeyValuePair<Type, object>> GetEnumerator()
     {
-        if (_first.Value is not null)
-        {
-            yield return KeyValuePair.Create(_first.Key, _first.Value);
-        }
-
-        foreach (var (type, value) in _more ?? [])
+        foreach (var (type, value) in (KeyValuePair<Type, object?>[])[.. (ReadOnlySpan<KeyValuePair<Type, object?>>)_few, .. _more ?? []])
         {
             if (value is not null)
             {
@@ -95,13 +96,22 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         Array.IndexOf(BuiltIn, key) >= 0
         && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
         && (key != typeof(IConnectionTcpInfoFeature) || _connection.HasTcpInfo)
-        && ((key != typeof(IConnectionSendFileFeature) && key != typeof(IConnectionHalfCloseFeature)) || !_connection.IsTransportReplaced);
+        && ((key != typeof(IConnectionSendFileFeature) && key != typeof(IConnectionHalfCloseFeature)) || !_connection.IsOutputReplaced);
 
     private bool TryGetSet(Type key, out object? feature)
     {
-        var index = _first.Key == key ? -1 : IndexOfMore(key);
-        feature = index >= 0 ? _more![index].Value : _first.Key == key ? _first.Value : null;
-        return index >= 0 || _first.Key == key;
+        foreach (ref readonly var few in (ReadOnlySpan<KeyValuePair<Type, object?>>)_few)
+        {
+            if (few.Key == key)
+            {
+                feature = few.Value;
+                return true;
+            }
+        }
+
+        var index = IndexOfMore(key);
+        feature = index >= 0 ? _more![index].Value : null;
+        return index >= 0;
     }
 
     private int IndexOfMore(Type key)
@@ -115,5 +125,11 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         }
 
         return -1;
+    }
+
+    [InlineArray(3)]
+    private struct Few
+    {
+        private KeyValuePair<Type, object?> _entry;
     }
 }

@@ -8,10 +8,12 @@ internal struct ReceiveChain
     private BufferSegment? _head;
     private BufferSegment? _tail;
     private long _unexamined;
+    private long _length;
 
     public readonly bool HasUnexamined => _unexamined > 0;
 
-    public readonly long Length => _head is null ? 0 : EndOf(_tail!) - StartOf(_head);
+    /// <summary>Bytes that are not consumed. May be read from any thread, and is a little old then.</summary>
+    public readonly long Length => _length;
 
     public readonly ReadOnlySequence<byte> Bytes => _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
 
@@ -50,6 +52,7 @@ internal struct ReceiveChain
         }
 
         _unexamined += bytes;
+        _length += bytes;
     }
 
     /// <exception cref="InvalidOperationException">A position is none of this chain, or consumed is behind examined.</exception>
@@ -69,6 +72,7 @@ internal struct ReceiveChain
         }
 
         _unexamined = EndOf(_tail!) - examinedAt;
+        _length = EndOf(_tail!) - consumedAt;
         while (_head is { } head)
         {
             if (consumedAt < EndOf(head))
@@ -90,6 +94,7 @@ internal struct ReceiveChain
         _head = null;
         _tail = null;
         _unexamined = 0;
+        _length = 0;
         BufferSegment.ReturnAll(head);
     }
 

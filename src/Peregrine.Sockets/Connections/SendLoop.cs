@@ -38,6 +38,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     private TaskCompletionSource? _drained;
 
     private long _bytesSent;
+    private long _queuedBytes;
 
     public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer, StreamSettings settings)
     {
@@ -53,6 +54,9 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     public ref PendingOperation Pending => ref _pending;
 
     public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    /// <summary>What is flushed and not sent, but for lent memory and files.</summary>
+    public long QueuedBytes => Interlocked.Read(ref _queuedBytes);
 
     /// <summary>Something is in front of what would be sent now. Only the writer's flow starts the loop: if it does not run, it will not.</summary>
     public bool IsSending => Volatile.Read(ref _sending);
@@ -220,7 +224,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             }
             else if (queue && written.HasBlocks)
             {
-                _behindLent.Append(written.Take());
+                AppendLocked(ref _behindLent, ref written);
             }
 
             _finWhenDrained = true;
@@ -292,10 +296,16 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             return false;
         }
 
-        _queue.Append(chain.Take());
+        AppendLocked(ref _queue, ref chain);
         var start = !_sending;
         _sending = true;
         return start;
+    }
+
+    private void AppendLocked(ref SendQueue queue, ref WriteChain chain)
+    {
+        Interlocked.Add(ref _queuedBytes, chain.Length);
+        queue.Append(chain.Take());
     }
 
     private void Run()
@@ -316,6 +326,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
         }
 
         Interlocked.Add(ref _bytesSent, result.Bytes);
+        Interlocked.Add(ref _queuedBytes, -result.Bytes);
         _queue.Head!.Consume(result.Bytes);
         return Next();
     }
@@ -417,6 +428,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             _closed = true;
             queue = _queue.Clear();
             behindLent = _behindLent.Clear();
+            Interlocked.Exchange(ref _queuedBytes, 0);
             if (_pending.IsWaiting)
             {
                 _lent = default;

@@ -46,6 +46,12 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     public long BytesReceived => _receiver.Bytes;
 
+    /// <summary>Received and not consumed.</summary>
+    public long UnreadBytes => _receiver.Chain.Length;
+
+    /// <summary>The application waits for something to read. Looked at without the lock: it may be a little old.</summary>
+    public bool IsReading => _pending.IsWaiting;
+
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
 

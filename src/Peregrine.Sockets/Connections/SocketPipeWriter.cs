@@ -39,6 +39,12 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
     public long BytesSent => _loop.BytesSent;
 
+    /// <summary>Written, and not taken by the kernel.</summary>
+    public long UnsentBytes => _written.Length + _loop.QueuedBytes;
+
+    /// <summary>What is flushed waits for the kernel.</summary>
+    public bool IsSending => _loop.IsSending;
+
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _written.Length;
@@ -96,6 +102,11 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             if (source.Length > _settings.MostCopiedInBytes)
             {
                 return WaitAsync(source, cancellationToken);
+            }
+
+            if (_loop.IsSending)
+            {
+                KeepBound();
             }
 
             _written.Copy(_settings, source.Span);
@@ -341,7 +352,29 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     {
         ThrowIfCompleted();
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        if (!_written.HasRoom(sizeHint) && (_written.HasBlocks || _loop.IsSending))
+        {
+            KeepBound();
+        }
+
         return _written.Room(_settings, sizeHint);
+    }
+
+    /// <summary>
+    /// Something is unsent, and more is about to be. What an application writes without waiting for its flushes nothing else bounds, not even the
+    /// end of the connection.
+    /// </summary>
+    private void KeepBound()
+    {
+        if (_connection.UnsentBytesLimit is { } limit && UnsentBytes is var unsent && unsent > limit.MaxUnsentBytes)
+        {
+            limit.OnExceeded(unsent);
+        }
+
+        if (_loop.IsClosed)
+        {
+            _written.Return();
+        }
     }
 
     private FlushResult TakeResult()

@@ -48,6 +48,16 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override long BytesSent => _writer.BytesSent;
 
+    public override long UnreadBytes => _reader.UnreadBytes;
+
+    public override long UnsentBytes => _writer.UnsentBytes;
+
+    public override long? UnacknowledgedBytes => _socket.Unacknowledged;
+
+    public override bool IsReadPending => _reader.IsReading;
+
+    public override bool IsSendPending => _writer.IsSending;
+
     /// <summary>
     /// Of both directions together: a wait in either gives the thread up. Two flows that count at once count inexactly, which is enough.
     /// </summary>

@@ -17,7 +17,7 @@ namespace Peregrine.Sockets.Connections;
 internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
     IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
-    IConnectionHalfCloseFeature, IConnectionTcpInfoFeature
+    IConnectionHalfCloseFeature, IConnectionTcpInfoFeature, IConnectionBufferFeature
 {
     private readonly ILogger _logger;
     private LazySignal _closed;
@@ -41,6 +41,33 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public abstract long BytesSent { get; }
 
+    public abstract long UnreadBytes { get; }
+
+    public abstract long UnsentBytes { get; }
+
+    public abstract long? UnacknowledgedBytes { get; }
+
+    public abstract bool IsReadPending { get; }
+
+    public abstract bool IsSendPending { get; }
+
+    public IUnsentBytesLimit? UnsentBytesLimit { get; set; }
+
+    public long? UnreceivedBytes
+    {
+        get
+        {
+            try
+            {
+                return Socket?.Available;
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return null;
+            }
+        }
+    }
+
     public override string ConnectionId
     {
         get => _connectionId ??= ConnectionIds.Next();
@@ -63,8 +90,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         set => _transport = value;
     }
 
-    /// <summary>Middleware has put itself between the application and the socket, and must see every byte.</summary>
-    public bool IsTransportReplaced => _transport is not null;
+    /// <summary>Middleware has put itself between the application's output and the socket, and must see every byte.</summary>
+    public bool IsOutputReplaced => _transport is not null && !ReferenceEquals(_transport.Output, Output);
 
     /// <summary>Unless it was given: asked of the socket when somebody looks, and null if that is after its release.</summary>
     public override EndPoint? LocalEndPoint

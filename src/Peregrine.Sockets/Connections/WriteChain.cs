@@ -10,13 +10,16 @@ internal struct WriteChain
 
     public readonly bool HasBlocks => _head is not null;
 
+    /// <summary>Whether the last block has room for as many bytes, and one at least.</summary>
+    public readonly bool HasRoom(int sizeInBytes) => _tail is not null && _tail.FreeLength >= Math.Max(sizeInBytes, 1);
+
     /// <summary>A block with room for as many bytes, and one at least.</summary>
     public BufferSegment Room(StreamSettings settings, int sizeInBytes)
     {
         var tail = _tail;
-        if (tail is not null && tail.FreeLength >= Math.Max(sizeInBytes, 1))
+        if (HasRoom(sizeInBytes))
         {
-            return tail;
+            return tail!;
         }
 
         var segment = BufferSegment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(settings), settings.Pool.MaxBufferSize)));
@@ -76,8 +79,9 @@ internal struct WriteChain
     }
 
     /// <summary>Takes sent bytes off the front.</summary>
-    public readonly void Consume(int bytes)
+    public void Consume(int bytes)
     {
+        Length -= bytes;
         for (var segment = _head; bytes > 0; segment = segment.NextSegment)
         {
             var count = Math.Min(segment!.Length, bytes);

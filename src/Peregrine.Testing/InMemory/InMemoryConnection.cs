@@ -11,7 +11,7 @@ namespace Peregrine.Testing;
 /// <summary>One end of an in-memory connection.</summary>
 internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeature, IConnectionItemsFeature, IConnectionEndPointFeature,
     IConnectionTransportFeature, IConnectionLifetimeFeature, IMemoryPoolFeature, IConnectionCloseFeature, IConnectionByteCountFeature,
-    IConnectionHalfCloseFeature
+    IConnectionHalfCloseFeature, IConnectionBufferFeature
 {
     private static long _lastId;
     private readonly CancellationTokenSource _closed = new();
@@ -47,6 +47,7 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
         Features.Set<IConnectionCloseFeature>(this);
         Features.Set<IConnectionByteCountFeature>(this);
         Features.Set<IConnectionHalfCloseFeature>(this);
+        Features.Set<IConnectionBufferFeature>(this);
     }
 
     public override string ConnectionId { get; set; }
@@ -70,6 +71,25 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
     public long BytesReceived => _incoming.BytesReceived;
 
     public long BytesSent => _outgoing.BytesSent;
+
+    public long UnreadBytes => _reader.UnreadBytes;
+
+    public long UnsentBytes => _writer.UnflushedBytes;
+
+    /// <summary>What the peer has not received yet: the pipe is the wire, and what it holds is on its way.</summary>
+    public long? UnacknowledgedBytes => _outgoing.BytesSent - _outgoing.BytesReceived;
+
+    public long? UnreceivedBytes => _incoming.BytesSent - _incoming.BytesReceived;
+
+    public bool IsReadPending => _reader.IsReading;
+
+    public bool IsSendPending => _writer.IsFlushing;
+
+    public IUnsentBytesLimit? UnsentBytesLimit
+    {
+        get => _writer.Limit;
+        set => _writer.Limit = value;
+    }
 
     public static (InMemoryConnection Server, InMemoryConnection Client) CreatePair(InMemoryConnectionSettings settings, EndPoint? serverEndPoint, EndPoint? clientEndPoint)
     {

@@ -13,6 +13,11 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
     private volatile bool _pending;
     private volatile bool _completed;
 
+    /// <summary>Bytes that were received and are not consumed.</summary>
+    public long UnreadBytes => pipe.BytesReceived - Volatile.Read(ref _consumed);
+
+    public bool IsReading => _pending;
+
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfPending();
@@ -50,7 +55,7 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
             throw new InvalidOperationException("There is no read to advance.");
         long bytes = _current.IsEmpty ? 0 : _current.Slice(_current.Start, consumed).Length;
         _inner.AdvanceTo(consumed, examined);
-        _consumed += bytes;
+        Volatile.Write(ref _consumed, _consumed + bytes);
         _current = default;
         _mayAdvance = false;
     }

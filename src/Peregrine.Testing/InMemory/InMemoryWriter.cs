@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Peregrine.Features;
 
 namespace Peregrine.Testing;
 
@@ -11,13 +12,25 @@ internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discardin
     private volatile bool _completed;
     private bool _discards;
 
+    public bool IsFlushing => _pending;
+
+    public IUnsentBytesLimit? Limit { get; set; }
+
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _discards ? discarding.UnflushedBytes : _inner.UnflushedBytes;
 
-    public override Memory<byte> GetMemory(int sizeHint = 0) => _discards && !_completed ? discarding.GetMemory(sizeHint) : _inner.GetMemory(sizeHint);
+    public override Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        KeepBound();
+        return _discards && !_completed ? discarding.GetMemory(sizeHint) : _inner.GetMemory(sizeHint);
+    }
 
-    public override Span<byte> GetSpan(int sizeHint = 0) => _discards && !_completed ? discarding.GetMemory(sizeHint).Span : _inner.GetSpan(sizeHint);
+    public override Span<byte> GetSpan(int sizeHint = 0)
+    {
+        KeepBound();
+        return _discards && !_completed ? discarding.GetMemory(sizeHint).Span : _inner.GetSpan(sizeHint);
+    }
 
     public override void Advance(int bytes)
     {
@@ -78,6 +91,16 @@ internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discardin
         }
 
         onCompleted();
+    }
+
+    private void KeepBound()
+    {
+        if (Limit is { } limit && UnflushedBytes is var unsent && unsent > limit.MaxUnsentBytes)
+        {
+            limit.OnExceeded(unsent);
+            if (pipe.WritesEnded)
+                Discard();
+        }
     }
 
     private void ThrowIfPending()

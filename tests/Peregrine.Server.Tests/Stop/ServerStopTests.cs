@@ -100,8 +100,8 @@ public sealed class ServerStopTests
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         using var admission = new TestAdmission();
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
-            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, admission.Metrics, TimeProvider.System,
-            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
+            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
+            TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();
         tracker.Abort();
         await using var client = await transport.ConnectAsync(listener.EndPoint);

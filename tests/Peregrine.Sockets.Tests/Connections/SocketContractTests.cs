@@ -20,6 +20,8 @@ public sealed class TcpWriterTests() : WriterContract(SocketPair.TcpAsync);
 
 public sealed class TcpBackpressureTests() : BackpressureContract(SocketPair.TcpAsync);
 
+public sealed class TcpBufferTests() : BufferContract(SocketPair.TcpAsync);
+
 public sealed class TcpConnectionTests() : ConnectionContract(SocketPair.TcpAsync);
 
 public sealed class TcpEndTests() : EndContract(SocketPair.TcpAsync);
@@ -35,6 +37,8 @@ public sealed class UnixReaderCancellationTests() : ReaderCancellationContract(S
 public sealed class UnixWriterTests() : WriterContract(SocketPair.UnixAsync);
 
 public sealed class UnixBackpressureTests() : BackpressureContract(SocketPair.UnixAsync);
+
+public sealed class UnixBufferTests() : BufferContract(SocketPair.UnixAsync);
 
 public sealed class UnixConnectionTests() : ConnectionContract(SocketPair.UnixAsync);
 

@@ -13,6 +13,8 @@ public sealed class SimulatedWriterTests() : WriterContract(SteppedPair.ConnectA
 
 public sealed class SimulatedBackpressureTests() : BackpressureContract(SteppedPair.ConnectAsync);
 
+public sealed class SimulatedBufferTests() : BufferContract(SteppedPair.ConnectAsync);
+
 public sealed class SimulatedConnectionTests() : ConnectionContract(SteppedPair.ConnectAsync);
 
 public sealed class SimulatedEndTests() : EndContract(SteppedPair.ConnectAsync);

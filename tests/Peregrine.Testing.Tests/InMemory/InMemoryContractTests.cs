@@ -13,6 +13,8 @@ public sealed class InMemoryWriterTests() : WriterContract(InMemoryPair.ConnectA
 
 public sealed class InMemoryBackpressureTests() : BackpressureContract(InMemoryPair.ConnectAsync);
 
+public sealed class InMemoryBufferTests() : BufferContract(InMemoryPair.ConnectAsync);
+
 public sealed class InMemoryConnectionTests() : ConnectionContract(InMemoryPair.ConnectAsync);
 
 public sealed class InMemoryEndTests() : EndContract(InMemoryPair.ConnectAsync);

@@ -1,0 +1,52 @@
+namespace Peregrine.Features;
+
+/// <summary>Tells what a connection keeps of the bytes that pass, and what it waits for.</summary>
+/// <remarks>Safe to read from any thread; a value read while the connection works may be a little old.</remarks>
+public interface IConnectionBufferFeature
+{
+    /// <summary>Bytes that were received and are not consumed.</summary>
+    long UnreadBytes { get; }
+
+    /// <summary>
+    /// Bytes that were written, flushed or not, and that the transport has not taken for the peer (for a socket: not handed to the kernel). The
+    /// memory of a large <c>WriteAsync</c> is the application's, and does not count.
+    /// </summary>
+    long UnsentBytes { get; }
+
+    /// <summary>
+    /// Bytes that the transport took and the peer has not acknowledged, a FIN counting as one; null where that cannot be told. For a TCP socket on
+    /// Linux that is what the kernel keeps to send (SIOCOUTQ, tcp(7)): one system call.
+    /// </summary>
+    long? UnacknowledgedBytes { get; }
+
+    /// <summary>
+    /// Bytes that have come from the peer and that nobody has received; null where that cannot be told. For a socket that is what the kernel keeps
+    /// (FIONREAD, tcp(7)): one system call.
+    /// </summary>
+    long? UnreceivedBytes { get; }
+
+    /// <summary>The application waits for the peer to send.</summary>
+    bool IsReadPending { get; }
+
+    /// <summary>Flushed bytes, or a file, wait for the peer to take what is in front of them.</summary>
+    bool IsSendPending { get; }
+
+    /// <summary>Bounds <see cref="UnsentBytes"/>. Default null: nothing does.</summary>
+    IUnsentBytesLimit? UnsentBytesLimit { get; set; }
+}
+
+/// <summary>
+/// A bound of what is written and not sent. Flushes that are awaited need none: it is for what an application writes without them.
+/// </summary>
+public interface IUnsentBytesLimit
+{
+    /// <summary>How many bytes may be unsent before <see cref="OnExceeded"/> is called. Asked now and then, from any thread.</summary>
+    long MaxUnsentBytes { get; }
+
+    /// <summary>
+    /// More is unsent. Called on the thread that writes, and again while it goes on: end the connection, from when on what is written is discarded.
+    /// Must not throw.
+    /// </summary>
+    /// <param name="unsentBytes">How much it is.</param>
+    void OnExceeded(long unsentBytes);
+}

@@ -1,0 +1,26 @@
+namespace Peregrine.Features;
+
+/// <summary>
+/// By it a middleware tells that its handshake begins and ends: how many are under way at once is bounded, and so is the time of each. Use
+/// <see cref="ConnectionHandshakeExtensions.BeginHandshakeAsync"/>, which also works where a server has no such bounds.
+/// </summary>
+/// <remarks>Safe to use from any thread. A connection has one handshake at a time.</remarks>
+public interface IConnectionHandshakeFeature
+{
+    /// <summary>A handshake has begun, or waits for its turn.</summary>
+    bool IsInHandshake { get; }
+
+    /// <summary>
+    /// Begins a handshake: its time runs from here on (<see cref="IConnectionTimeoutFeature.Handshake"/>). Waits until fewer handshakes are under way
+    /// than may be, first come, first served.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Completes when it is this one's turn. <see cref="EndHandshake"/> must follow.</returns>
+    /// <exception cref="InvalidOperationException">The connection has begun one already.</exception>
+    /// <exception cref="Microsoft.AspNetCore.Connections.ConnectionAbortedException">The connection ended meanwhile, or the time is over.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled first.</exception>
+    ValueTask BeginHandshakeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Ends it, however it went. Without effect when there is none. The end of the connection does the same.</summary>
+    void EndHandshake();
+}

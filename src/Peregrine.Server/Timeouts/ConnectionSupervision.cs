@@ -1,0 +1,208 @@
+using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
+using Peregrine.Server.Connections;
+using Peregrine.Server.Limits;
+
+namespace Peregrine.Server.Timeouts;
+
+/// <summary>Keeps one connection within its limits: the heartbeat looks at it, and what is over ends it.</summary>
+internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnectionHandshakeFeature, IUnsentBytesLimit
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(24);
+
+    private readonly ServerConnection _owner;
+
+    // Taken at the start: the table of features is not for other threads.
+    private readonly IConnectionByteCountFeature? _counts;
+    private readonly IConnectionBufferFeature? _buffers;
+    private PeerProgress _progress;
+    private TimeoutOverrides? _overrides;
+    private HandshakeTurn? _handshake;
+    private int _isRefused;
+
+    public ConnectionSupervision(ServerConnection owner)
+    {
+        _owner = owner;
+        _progress = new PeerProgress(Endpoint.Server.Clock.Now);
+        var features = owner.Context.Features;
+        _counts = features.Get<IConnectionByteCountFeature>();
+        _buffers = features.Get<IConnectionBufferFeature>();
+        _buffers?.UnsentBytesLimit = this;
+        features.Set<IConnectionTimeoutFeature>(this);
+        features.Set<IConnectionHandshakeFeature>(this);
+    }
+
+    /// <summary>It was ended by a timeout or a limit.</summary>
+    public bool IsRefused => Volatile.Read(ref _isRefused) != 0;
+
+    /// <summary>Bytes in its buffers.</summary>
+    public long BufferedBytes => _buffers is null ? 0 : _buffers.UnreadBytes + _buffers.UnsentBytes;
+
+    /// <summary>How many bytes its peer has moved between the last two beats.</summary>
+    public uint Moved => _progress.Moved;
+
+    public TimeSpan FirstByte
+    {
+        get => Get(Now.FirstByte);
+        set => Overrides.FirstByte = Checked(value);
+    }
+
+    public TimeSpan Handshake
+    {
+        get => Get(Now.Handshake);
+        set => Overrides.Handshake = Checked(value);
+    }
+
+    public TimeSpan Idle
+    {
+        get => Get(Now.Idle);
+        set => Overrides.Idle = Checked(value);
+    }
+
+    public TimeSpan WriteProgress
+    {
+        get => Get(Now.WriteProgress);
+        set => Overrides.WriteProgress = Checked(value);
+    }
+
+    public int MinReadRateInBytesPerSecond
+    {
+        get => Now.MinReadRateInBytesPerSecond;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            Overrides.MinReadRateInBytesPerSecond = value;
+        }
+    }
+
+    public TimeSpan MinReadRateGrace
+    {
+        get => Get(Now.MinReadRateGrace);
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.FromSeconds(1));
+            Overrides.MinReadRateGrace = Checked(value);
+        }
+    }
+
+    public bool IsInHandshake => Volatile.Read(ref _handshake) is not null;
+
+    long IUnsentBytesLimit.MaxUnsentBytes => Endpoint.MostUnsentBytes;
+
+    private EndpointSupervision Endpoint => _owner.Supervised;
+
+    private TimeoutValues Now => Over(Endpoint.Timeouts);
+
+    private TimeoutOverrides Overrides =>
+        Volatile.Read(ref _overrides) ?? Interlocked.CompareExchange(ref _overrides, new TimeoutOverrides(), null) ?? _overrides;
+
+    /// <param name="now">The heartbeat's time.</param>
+    /// <param name="elapsed">Since its last beat.</param>
+    /// <param name="endpoint">What holds for the connections of the endpoint.</param>
+    /// <param name="isClosing">The handler is done.</param>
+    public void Look(uint now, uint elapsed, in TimeoutValues endpoint, bool isClosing)
+    {
+        if (IsRefused)
+        {
+            return;
+        }
+
+        var limits = Over(endpoint);
+        var over = Volatile.Read(ref _handshake) is { } turn && limits.Handshake > 0 && PeerProgress.Since(turn.StartedAt, now) >= limits.Handshake
+            ? ConnectionCloseReason.HandshakeTimeout
+            : _counts is null ? ConnectionCloseReason.None
+            : _progress.Look(now, elapsed, _counts, _buffers, limits, isClosing);
+        if (over != ConnectionCloseReason.None)
+        {
+            Refuse(over, TimeoutExplanation.Of(over, limits, _overrides, Endpoint.Name));
+        }
+    }
+
+    /// <summary>Resets the connection, for a reason that its handler is told.</summary>
+    public void Refuse(ConnectionCloseReason reason, string explanation)
+    {
+        if (Interlocked.Exchange(ref _isRefused, 1) != 0)
+        {
+            return;
+        }
+
+        var exception = new ConnectionAbortedException(explanation);
+        Endpoint.Server.Report.Ended(Endpoint.Name, reason, _owner.Context.ConnectionId, _owner.Context.RemoteEndPoint, explanation);
+        if (Volatile.Read(ref _handshake) is { } turn)
+        {
+            Endpoint.Server.Handshakes.Leave(turn, exception);
+        }
+
+        _owner.Abort(reason, exception);
+    }
+
+    void IUnsentBytesLimit.OnExceeded(long unsentBytes) => Refuse(
+        ConnectionCloseReason.SlowConsumer,
+        $"{unsentBytes} bytes were written and not sent, and the peer did not take them: Peregrine:Endpoints:{Endpoint.Name}:Limits:MaxUnsentBytes ({Endpoint.Options.Limits.MaxUnsentBytes}, {nameof(EndpointLimits.SlowConsumers)} = {Endpoint.Options.Limits.SlowConsumers}) bounds them. Await flushes, or raise it.");
+
+    public async ValueTask BeginHandshakeAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var turn = new HandshakeTurn(Endpoint.Server.Clock.Now);
+        if (Interlocked.CompareExchange(ref _handshake, turn, null) is not null)
+        {
+            throw new InvalidOperationException("A connection has one handshake at a time: end the one that has begun.");
+        }
+
+        try
+        {
+            // A refusal that came before the turn was there to be told is seen here; one that comes later sees the turn.
+            if (IsRefused)
+            {
+                throw new ConnectionAbortedException("The connection was ended before its handshake began.");
+            }
+
+            if (!Endpoint.Server.Handshakes.Enter(turn))
+            {
+                await WaitAsync(turn, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch
+        {
+            EndHandshake();
+            throw;
+        }
+    }
+
+    public void EndHandshake()
+    {
+        if (Interlocked.Exchange(ref _handshake, null) is { } turn)
+        {
+            Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));
+        }
+    }
+
+    private async Task WaitAsync(HandshakeTurn turn, CancellationToken cancellationToken)
+    {
+        var slots = Endpoint.Server.Handshakes;
+        using var closed = _owner.Context.ConnectionClosed.UnsafeRegister(
+            _ =>
+            {
+                // A peer that has sent its FIN may have sent all that is needed before it.
+                if (_owner.Reason != ConnectionCloseReason.PeerClosed)
+                {
+                    slots.Leave(turn, new ConnectionAbortedException("The connection ended before its handshake had its turn."));
+                }
+            },
+            null);
+        using var canceled = cancellationToken.UnsafeRegister(
+            (_, token) => slots.Leave(turn, new OperationCanceledException(token)), null);
+        await turn.Granted.ConfigureAwait(false);
+    }
+
+    private TimeoutValues Over(in TimeoutValues endpoint) => Volatile.Read(ref _overrides) is { } overrides ? overrides.Over(endpoint) : endpoint;
+
+    private static TimeSpan Get(int milliseconds) => TimeSpan.FromMilliseconds(milliseconds);
+
+    private static int Checked(TimeSpan value)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Longest);
+        return TimeoutValues.Milliseconds(value);
+    }
+}

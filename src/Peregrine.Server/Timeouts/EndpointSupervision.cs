@@ -1,0 +1,56 @@
+using Microsoft.Extensions.Options;
+using Peregrine.Server.Diagnostics;
+using Peregrine.Server.Endpoints;
+using Peregrine.Server.Limits;
+
+namespace Peregrine.Server.Timeouts;
+
+/// <summary>What supervises connections, of all endpoints.</summary>
+/// <param name="Clock">The heartbeat's.</param>
+/// <param name="Handshakes">The bound of those that are under way.</param>
+/// <param name="Report">Tells what was ended.</param>
+/// <param name="Pauses">Ends the pauses of readers that were too fast.</param>
+internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots Handshakes, LimitReport Report, ReadPauses Pauses);
+
+/// <summary>The same for the connections of an endpoint, and its options as they are now.</summary>
+internal sealed class EndpointSupervision
+{
+    private volatile Snapshot _now;
+
+    /// <remarks>It follows the options for as long as the server lives.</remarks>
+    public EndpointSupervision(string name, IOptionsMonitor<EndpointOptions> options, ServerSupervision server)
+    {
+        Name = name;
+        Server = server;
+        _now = new Snapshot(options.Get(name));
+        options.OnChange((now, changed) =>
+        {
+            if (name.Equals(changed, StringComparison.OrdinalIgnoreCase))
+            {
+                _now = new Snapshot(now);
+            }
+        });
+    }
+
+    public string Name { get; }
+
+    public ServerSupervision Server { get; }
+
+    public EndpointOptions Options => _now.Options;
+
+    public ref readonly TimeoutValues Timeouts => ref _now.Timeouts;
+
+    /// <summary>How many bytes of a connection may be unsent before it is disconnected.</summary>
+    public long MostUnsentBytes => _now.MostUnsentBytes;
+
+    private sealed class Snapshot(EndpointOptions options)
+    {
+        public readonly TimeoutValues Timeouts = TimeoutValues.Of(options.Timeouts);
+
+        public EndpointOptions Options => options;
+
+        public long MostUnsentBytes { get; } = options.Limits is { SlowConsumers: SlowConsumerPolicy.Pause, MaxUnsentBytes: var most }
+            ? most > long.MaxValue / 2 ? long.MaxValue : most * 2
+            : options.Limits.MaxUnsentBytes;
+    }
+}

@@ -1,0 +1,147 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Peregrine.Server.Connections;
+using Peregrine.Server.Diagnostics;
+using Peregrine.Server.Limits;
+
+namespace Peregrine.Server.Timeouts;
+
+/// <summary>One timer, of one second, for the timeouts of every connection of the server: it looks at each of them.</summary>
+internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
+{
+    /// <summary>After so many, others have their turn: thousands that end at once would otherwise hold everybody up.</summary>
+    private const int MostEndedInARow = 32;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly IReadOnlyList<ConnectionTracker> _trackers;
+    private readonly ServerSupervision _supervision;
+    private readonly IOptionsMonitor<PeregrineOptions> _options;
+    private readonly ServerMetrics _metrics;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly ITimer _timer;
+
+    // The beat's.
+    private ServerConnection?[] _connections = [];
+    private int _isBeating;
+    private long _started;
+    private uint _now;
+    private uint _elapsed;
+    private long _buffered;
+    private int _tracker;
+    private int _index;
+    private int _count;
+
+    public ServerHeartbeat(
+        IReadOnlyList<ConnectionTracker> trackers, ServerSupervision supervision, IOptionsMonitor<PeregrineOptions> options, ServerMetrics metrics,
+        TimeProvider clock, ILogger logger)
+    {
+        _trackers = trackers;
+        _supervision = supervision;
+        _options = options;
+        _metrics = metrics;
+        _clock = clock;
+        _logger = logger;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = clock.CreateTimer(static state => ((ServerHeartbeat)state!).Beat(), this, Interval, Interval);
+        }
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Beat()
+    {
+        // A timer does not wait for its callback.
+        if (Interlocked.Exchange(ref _isBeating, 1) != 0)
+        {
+            return;
+        }
+
+        _started = _clock.GetTimestamp();
+        (_now, _elapsed) = _supervision.Clock.Beat();
+        _buffered = 0;
+        _tracker = -1;
+        _index = _count = 0;
+        Execute();
+    }
+
+    /// <summary>Goes on with the beat.</summary>
+    public void Execute()
+    {
+        try
+        {
+            if (!LookOn())
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
+
+            EndBeat();
+        }
+        catch (Exception exception)
+        {
+            ServerLog.HeartbeatFailed(_logger, exception);
+        }
+
+        Volatile.Write(ref _isBeating, 0);
+    }
+
+    /// <summary>False if the thread is to be given to others first: the handlers of those that were ended, and those of everybody else.</summary>
+    private bool LookOn()
+    {
+        var ended = _supervision.Report.Count;
+        while (_index < _count || TryNextTracker())
+        {
+            LookAt(_trackers[_tracker], _connections[_index]!);
+            _connections[_index++] = null;
+            if (_supervision.Report.Count - ended >= MostEndedInARow)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private bool TryNextTracker()
+    {
+        while (++_tracker < _trackers.Count)
+        {
+            _index = 0;
+            _count = _trackers[_tracker].CopyTo(ref _connections);
+            if (_count > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void LookAt(ConnectionTracker tracker, ServerConnection connection)
+    {
+        try
+        {
+            _buffered += connection.OnHeartbeat(_now, _elapsed, tracker.Contract.Supervision.Timeouts);
+        }
+        catch (Exception exception)
+        {
+            // Of a feature of the transport.
+            ServerLog.LookFailed(_logger, tracker.Contract.Endpoint, exception);
+        }
+    }
+
+    private void EndBeat()
+    {
+        _supervision.Handshakes.Grant();
+        var most = _options.CurrentValue.Limits.MaxBufferedBytes ?? BufferBudget.Default;
+        if (_buffered > most)
+        {
+            BufferBudget.Enforce(_trackers.SelectMany(tracker => tracker.Live), most);
+        }
+
+        _metrics.HeartbeatEnded(_clock.GetElapsedTime(_started));
+    }
+}
