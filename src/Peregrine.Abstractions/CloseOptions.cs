@@ -31,8 +31,9 @@ public sealed class CloseOptions
     public long DiscardLimitInBytes { get; set; } = 64 << 20;
 
     /// <summary>
-    /// How many connections may wait for their peer's FIN at once. Default 8,192; at least 1. With one more, the one that has waited longest
-    /// is released as at the end of its time: nothing is lost of what its peer has acknowledged.
+    /// How many connections whose peers have everything may wait for their FIN at once. Default 8,192; at least 1. With one more, the one that has
+    /// waited longest is released as at the end of its time: nothing is lost. Peers that still take what was sent do not count: they are bounded by
+    /// <see cref="ProgressTimeout"/>.
     /// </summary>
     public int MaxLingering { get; set; } = 8192;
 }

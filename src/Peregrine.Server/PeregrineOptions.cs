@@ -21,14 +21,15 @@ public sealed class PeregrineOptions
 
     /// <summary>
     /// Over how long a stop spreads its requests to the connections to end (<c>IConnectionLifetimeNotificationFeature</c>), so that clients do
-    /// not all come back at once. Default zero; with <see cref="DrainDelay"/> less than <see cref="ShutdownTimeout"/>.
+    /// not all come back at once. Default zero; with <see cref="DrainDelay"/> and <see cref="ClientCloseGrace"/> less than <see cref="ShutdownTimeout"/>.
     /// </summary>
     public TimeSpan CloseSpread { get; set; }
 
     /// <summary>
     /// How long a connection whose handler has ended because of the stop waits for its peer to close first. Default zero, with which this side
     /// sends its FIN at once. What the handler has written, its goodbye, is sent before the wait. A side that closes second has no TIME_WAIT
-    /// (RFC 9293 §3.6); but a peer that waits for the end before it closes costs the whole time.
+    /// (RFC 9293 §3.6); but a peer that waits for the end before it closes costs the whole time, and so does every peer where the system does not
+    /// tell of a FIN that nobody receives (other systems than Linux). It ends two seconds before <see cref="ShutdownTimeout"/> at the latest.
     /// </summary>
     public TimeSpan ClientCloseGrace { get; set; }
 
@@ -51,7 +52,8 @@ public sealed class PeregrineOptions
     /// </summary>
     /// <remarks>
     /// With the default, the host's other services are started before it stops, and a <c>Main</c> that returns a number overrides the exit
-    /// code: return <see cref="Environment.ExitCode"/> there.
+    /// code: return <see cref="Environment.ExitCode"/> there. Where systemd is told of the start (<c>AddSystemd</c>), it is thrown always: a host
+    /// that starts in order to stop would be reported as ready.
     /// </remarks>
     public bool ThrowOnStartFailure { get; set; }
 }

@@ -96,6 +96,9 @@ internal static partial class ServerLog
         "At most {Connections} connections are accepted (Peregrine:Limits:MaxConnections), {PerAddress} of one address; the process may have {Limit} descriptors")]
     public static partial void ConnectionBudget(ILogger logger, int? connections, int? perAddress, string limit);
 
+    [LoggerMessage(40, LogLevel.Warning, "systemd's watchdog could not be told that the process is alive; it is tried again in time: {Problem}")]
+    public static partial void WatchdogNotFed(ILogger logger, string problem);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -83,7 +83,8 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     /// <para>
     /// A <see cref="FileHandleEndPoint"/> is the number of a descriptor that the process was started with, of a socket that listens (Linux); its
     /// type is not looked at. It stays open for the whole process, so that it can be listened on again, and programs that are started do not
-    /// inherit it. The socket is left as it is: it goes on listening, and what it has queued stays for the others that hold it.
+    /// inherit it. The socket goes on listening when the listener is closed, and what it has queued stays for the others that hold it; they find it
+    /// non-blocking, with the options of the connections set.
     /// <see cref="SocketTransportOptions.Backlog"/> has no effect.
     /// </para>
     /// </remarks>

@@ -20,6 +20,9 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     /// </summary>
     public TimeSpan SettleTime { get; init; }
 
+    /// <summary>Tells whether a flush can go on at once, for a transport over a kernel: the <see cref="SettleTime"/> begins when it cannot.</summary>
+    public Func<bool>? CanMove { get; init; }
+
     /// <summary>Tells whether nothing moves any more, for a transport that knows; it needs no <see cref="SettleTime"/> then.</summary>
     public Func<bool>? IsQuiet { get; init; }
 
@@ -43,6 +46,8 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
         long started = TimeProvider.System.GetTimestamp();
         while (!isCompleted() && !(IsQuiet?.Invoke() ?? TimeProvider.System.GetElapsedTime(started) >= SettleTime))
         {
+            if (CanMove?.Invoke() == true)
+                started = TimeProvider.System.GetTimestamp();
             if (IsQuiet is null)
                 await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System);
             else

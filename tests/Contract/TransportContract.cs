@@ -13,7 +13,7 @@ namespace Peregrine.Contract;
 public abstract class TransportContract(Func<int, ValueTask<ConnectionPair>> connect)
 {
     /// <summary>The one timeout of everything that a test waits for.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
     protected Task RunAsync(int blockSizeInBytes, Func<ConnectionContext, ConnectionContext, Task> test) =>
         RunAsync(blockSizeInBytes, pair => test(pair.Server, pair.Client));

@@ -35,6 +35,9 @@ internal sealed class RecordedLog : ILoggerProvider, ILogger
     /// <summary>What Peregrine itself logged.</summary>
     public IReadOnlyList<LogEntry> Entries => [.. _entries.Where(entry => entry.Category.StartsWith("Peregrine", StringComparison.Ordinal))];
 
+    /// <summary>What was logged under any category.</summary>
+    public IReadOnlyList<LogEntry> All => [.. _root._entries];
+
     public IReadOnlyList<LogEntry> WithId(int id) => [.. Entries.Where(entry => entry.Id.Id == id)];
 
     public ILogger CreateLogger(string categoryName) => new RecordedLog(_root, categoryName);

@@ -11,8 +11,14 @@ internal sealed class RecordedMeter : IDisposable
     private readonly List<(string Instrument, double Value, IReadOnlyDictionary<string, object?> Tags)> _recorded = [];
 
     public RecordedMeter(TestServer server)
+        : this(server.Host.Services)
     {
-        var meters = server.Host.Services.GetRequiredService<IMeterFactory>();
+    }
+
+    /// <param name="services">The host's.</param>
+    public RecordedMeter(IServiceProvider services)
+    {
+        var meters = services.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Name == ServerMetrics.MeterName && instrument.Meter.Scope == meters)

@@ -11,13 +11,25 @@ internal sealed class EndsDrive(Load load, int port) : IDrive
 {
     private const int Answers = 5_000;
 
+    /// <summary>A server that neither answers nor closes would hold up the run for good.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
     private int _started;
     private int _truncated;
     private int _reset;
 
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        await Task.WhenAll(Enumerable.Range(0, load.Connections).Select(_ => Task.Run(() => AskAsync(cancellationToken), cancellationToken)));
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, load.Connections).Select(_ => Task.Run(() => AskAsync(cancellationToken), cancellationToken)))
+                .WaitAsync(Limit, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            throw new InvalidDataException($"of {Answers} answers, some had not ended after {Limit.TotalMinutes} minutes.");
+        }
+
         return new Measurement { [Metric.Truncated.Key] = _truncated * 100.0 / Answers, [Metric.Reset.Key] = _reset * 100.0 / Answers };
     }
 

@@ -22,7 +22,8 @@ internal sealed class ServerProcess : IDisposable
     public static async Task<ServerProcess> StartAsync(
         Contestant contestant, Service service, string? limit, string? cores, CancellationToken cancellationToken)
     {
-        var name = service == Service.Echo ? "echo" : "sink";
+        // In small letters: the one in C knows the first two.
+        var name = service switch { Service.Echo => "echo", Service.Sink => "sink", _ => "answer" };
         string[] command = contestant.IsManaged ? ChildProcess.Self("serve", contestant.Name, name) : [limit!, name];
         var server = new ServerProcess(ChildProcess.Start(command, cores, contestant.InlineCompletions));
         try

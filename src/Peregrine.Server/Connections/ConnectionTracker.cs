@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Admission;
@@ -11,9 +12,11 @@ internal sealed record ConnectionContract(
     ILogger Logger);
 
 /// <summary>Every live connection of an endpoint. Safe to use from any thread.</summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
 internal sealed class ConnectionTracker(ConnectionContract contract)
 {
     private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _graceOver = new();
 
     // Under the lock. A list through the connections themselves: a table would cost each of them 40 bytes, and be copied as it grows.
     private ServerConnection? _first;
@@ -25,6 +28,9 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
 
     /// <summary>What its connections share.</summary>
     public ConnectionContract Contract => contract;
+
+    /// <summary>Nobody waits any more for peers to close first.</summary>
+    public CancellationToken GraceOver => _graceOver.Token;
 
     /// <summary>How many connections were started, ever.</summary>
     public long Started => Interlocked.Read(ref _started);
@@ -144,6 +150,9 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             connection.RequestClose();
         }
     }
+
+    /// <summary>Closes every connection that waits for its peer to close first, those too that would.</summary>
+    public void EndGrace() => _graceOver.Cancel();
 
     /// <summary>Resets every connection, those too that are started later.</summary>
     /// <returns>Those that were there.</returns>

@@ -139,14 +139,17 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             return;
         }
 
+        using var time = new CancellationTokenSource(grace, Clock);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(time.Token, _tracker.GraceOver, _connection.ConnectionClosed);
         try
         {
-            await _connection.Transport.Output.FlushAsync().ConfigureAwait(false);
-            await Task.Delay(grace, Clock, _connection.ConnectionClosed).ConfigureAwait(false);
+            // Whatever is not taken in this time is the graceful close's, which sees whether the peer takes anything at all.
+            await _connection.Transport.Output.FlushAsync(over.Token).ConfigureAwait(false);
+            await Task.Delay(Timeout.InfiniteTimeSpan, Clock, over.Token).ConfigureAwait(false);
         }
         catch (Exception)
         {
-            // The peer has closed, or the connection has failed, or its output is completed: it is closed now.
+            // The time is over, the peer has closed, the connection has failed, or its output is completed: it is closed now.
         }
     }
 

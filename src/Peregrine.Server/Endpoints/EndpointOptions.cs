@@ -13,7 +13,7 @@ public sealed class EndpointOptions
     /// with that name (FileDescriptorName= of systemd.socket(5), sd_listen_fds(3)).
     /// </summary>
     /// <remarks>
-    /// An inherited socket is left as it is for the others that hold it: it goes on listening after a stop or <see cref="ServerEndpoint.SuspendAsync"/>,
+    /// An inherited socket is left to the others that hold it: it goes on listening after a stop or <see cref="ServerEndpoint.SuspendAsync"/>,
     /// and clients that connect wait in its queue for whoever accepts next, such as the server that follows this one. <see cref="Backlog"/> has no
     /// effect on it, and what is decided when a socket is bound cannot be set.
     /// </remarks>

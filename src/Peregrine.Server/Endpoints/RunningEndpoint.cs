@@ -24,6 +24,7 @@ internal sealed class RunningEndpoint(
     private volatile AcceptLoop[] _loops = [];
     private Task _accepting = Task.CompletedTask;
     private volatile bool _isSuspended;
+    private bool _isStarted;
     private bool _isStopped;
 
     public string Name => connections.Contract.Endpoint;
@@ -35,7 +36,25 @@ internal sealed class RunningEndpoint(
     /// <summary>Those that accept, for the watchdog.</summary>
     public IReadOnlyList<AcceptLoop> Loops => _loops;
 
-    public void StartAccepting()
+    /// <summary>Unless it was suspended before, and then when it is resumed; or stopped.</summary>
+    public async Task StartAcceptingAsync()
+    {
+        await _changing.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _isStarted = true;
+            if (!_isStopped && !_isSuspended)
+            {
+                StartLoops();
+            }
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private void StartLoops()
     {
         var contract = connections.Contract;
         foreach (var status in _listeners.Select(bound => bound.Listener).OfType<IConnectionListenerStatus>())
@@ -110,8 +129,11 @@ internal sealed class RunningEndpoint(
             }
 
             _listeners = await BindAgainAsync(cancellationToken).ConfigureAwait(false);
-            StartAccepting();
             _isSuspended = false;
+            if (_isStarted)
+            {
+                StartLoops();
+            }
         }
         finally
         {

@@ -33,7 +33,8 @@ public sealed class ServerEndpoint
     /// <summary>
     /// Stops accepting: what the kernel has queued is served, then the addresses are given up, and clients that connect are refused. Connections
     /// that are there are not touched. Without effect on an endpoint that is suspended, or whose server stops. An inherited socket
-    /// (<see cref="EndpointOptions.Url"/>) goes on listening: what it has queued, and clients that connect, wait.
+    /// (<see cref="EndpointOptions.Url"/>) goes on listening: what it has queued, and clients that connect, wait. Before the host has started, there
+    /// is nobody to serve what is queued: it is reset.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait for another call of it or of <see cref="ResumeAsync"/>.</param>
     /// <returns>Completes when nothing more is accepted.</returns>

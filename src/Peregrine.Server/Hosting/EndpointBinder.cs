@@ -57,11 +57,15 @@ internal sealed class EndpointBinder(PassedSockets passed, ILogger logger)
         }
     }
 
-    /// <summary>Says which sockets were passed for nothing: clients that connect to them would wait for ever.</summary>
+    /// <summary>
+    /// Says which sockets were passed for nothing, since clients that connect to them would wait for ever; and keeps all of them, as sd_listen_fds(3)
+    /// does, from programs that are started.
+    /// </summary>
     public void ReportUnused()
     {
         foreach (var (name, descriptor) in passed.All)
         {
+            FileDescriptors.SetCloseOnExec(descriptor);
             if (!_descriptors.ContainsKey((ulong)descriptor))
             {
                 ServerLog.PassedSocketUnused(logger, name, descriptor);

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Accept;
 using Peregrine.Server.Admission;
@@ -27,6 +28,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILoggerFactory _loggerFactory;
     private readonly TimeProvider _clock;
+    private readonly bool _isSystemdTold;
     private readonly GuardedLogger _logger;
     private readonly ServerMetrics _metrics;
     private List<RunningEndpoint> _endpoints = [];
@@ -38,7 +40,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public PeregrineHostedService(
         PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
-        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock)
+        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, ISystemdNotifier? systemd = null)
     {
         _builder = builder;
         _settings = settings;
@@ -48,6 +50,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _lifetime = lifetime;
         _loggerFactory = loggerFactory;
         _clock = clock;
+        _isSystemdTold = systemd?.IsEnabled == true;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
         _metrics = new ServerMetrics(
             meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
@@ -64,6 +67,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             // An expected failure is one line for whoever reads the log, without a stack trace. Stopping a host while it starts makes it
             // throw, so it is stopped as soon as it has started.
             ServerLog.CannotStart(_logger, exception.Message);
+            if (_isSystemdTold)
+            {
+                throw; // Of a host that starts and stops, systemd would be told READY=1.
+            }
+
             Environment.ExitCode = 1;
             _lifetime.ApplicationStarted.Register(_lifetime.StopApplication);
         }
@@ -71,11 +79,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public async Task StartedAsync(CancellationToken cancellationToken)
     {
         foreach (var endpoint in _endpoints)
         {
-            endpoint.StartAccepting();
+            await endpoint.StartAcceptingAsync().ConfigureAwait(false);
         }
 
         if (_endpoints.Count > 0)
@@ -83,8 +91,6 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             _watchdog = new AcceptWatchdog(_endpoints, _clock, _logger);
             _server.State = ServerState.Running;
         }
-
-        return Task.CompletedTask;
     }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => StopOnceAsync(cancellationToken);

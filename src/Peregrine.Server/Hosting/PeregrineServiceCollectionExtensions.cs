@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Peregrine;
 using Peregrine.Server;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Hosting;
@@ -57,7 +58,8 @@ public static class PeregrineServiceCollectionExtensions
         services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
-            provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>()));
+            provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),
+            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger("Peregrine.Server"))));
         services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
         return builder;
     }

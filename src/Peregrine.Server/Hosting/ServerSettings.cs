@@ -71,11 +71,11 @@ internal sealed class ServerSettings
             }
         }
 
-        var waits = options.DrainDelay + options.CloseSpread;
+        var waits = options.DrainDelay + options.CloseSpread + options.ClientCloseGrace;
         return waits == TimeSpan.Zero || waits < options.ShutdownTimeout
             ? options
             : throw new PeregrineStartException(
-                $"{Root}:{nameof(options.DrainDelay)} ({options.DrainDelay}) and {nameof(options.CloseSpread)} ({options.CloseSpread}) leave nothing of {nameof(options.ShutdownTimeout)} ({options.ShutdownTimeout}) to end connections in; raise it.");
+                $"{Root}:{nameof(options.DrainDelay)} ({options.DrainDelay}), {nameof(options.CloseSpread)} ({options.CloseSpread}) and {nameof(options.ClientCloseGrace)} ({options.ClientCloseGrace}) leave nothing of {nameof(options.ShutdownTimeout)} ({options.ShutdownTimeout}) to end connections in; raise it.");
     }
 
     private void Configure(PeregrineOptions options)

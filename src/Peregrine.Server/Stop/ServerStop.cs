@@ -26,6 +26,12 @@ internal sealed class ServerStop(
     /// <summary>In which this side has something to send.</summary>
     private static readonly TcpState[] s_sending = [TcpState.FinWait1, TcpState.Closing, TcpState.LastAck];
 
+    /// <summary>
+    /// How long before the deadline connections are closed that wait for their peers to close first: a graceful close needs a moment, and loses
+    /// nothing at the deadline when the peer has acknowledged it.
+    /// </summary>
+    private static readonly TimeSpan BeforeDeadline = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(5);
 
     /// <summary>How often connections are asked to end while the requests are spread.</summary>
@@ -45,6 +51,8 @@ internal sealed class ServerStop(
         using var signal = new SecondSignal();
         using var timeout = new CancellationTokenSource(options.ShutdownTimeout, clock);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, hostsDeadline, signal.Received);
+        using var grace = clock.CreateTimer(
+            _ => EndGrace(), null, options.ShutdownTimeout - Shorter(BeforeDeadline, options.ShutdownTimeout / 4), Timeout.InfiniteTimeSpan);
         using var progress = clock.CreateTimer(_ => ReportProgress(), null, ProgressInterval, ProgressInterval);
         var startedBefore = endpoints.Sum(endpoint => endpoint.Connections.Started - endpoint.Connections.Count);
 
@@ -53,8 +61,10 @@ internal sealed class ServerStop(
         await DelayAsync(options.DrainDelay, over.Token).ConfigureAwait(false);
 
         _stage = "accepting what is queued";
-        server.State = ServerState.Stopping;
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
+
+        // Not before the listeners know: it says that nobody is accepted any more.
+        server.State = ServerState.Stopping;
 
         // At a limit, what is queued is accepted as connections end, which they must be asked to.
         await UntilAsync(Task.WhenAny(accepted, places.WhenBlockedAsync()), over.Token).ConfigureAwait(false);
@@ -151,6 +161,16 @@ internal sealed class ServerStop(
 
         return reset;
     }
+
+    private void EndGrace()
+    {
+        foreach (var endpoint in endpoints)
+        {
+            endpoint.Connections.EndGrace();
+        }
+    }
+
+    private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     private void ReportWhatStays()
     {

@@ -14,7 +14,7 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
     where TSocket : struct, IStreamSocket
 {
     /// <summary>A FIN counts as a byte; one that the kernel goes on to send by itself holds up nothing.</summary>
-    private const int OnlyFin = 1;
+    public const int OnlyFin = 1;
 
     private readonly StreamConnection<TSocket> _connection;
     private readonly TSocket _socket;
@@ -32,6 +32,7 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
     private long _lastProgress;
     private long _progress;
     private long _unacknowledged = long.MaxValue;
+    private int _isCounted;
 
     public GracefulClose(
         StreamConnection<TSocket> connection, TSocket socket, SocketPipeReader<TSocket> reader, SocketPipeWriter<TSocket> writer, StreamSettings settings)
@@ -81,9 +82,6 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
         }
     }
 
-    /// <summary>Not everything that was written has been acknowledged. False also where the system does not tell.</summary>
-    public bool IsUnflushed() => !_writer.IsDrained || _socket.Unacknowledged > OnlyFin;
-
     /// <summary>The connection was aborted.</summary>
     public void OnAborted() => Release(reset: true);
 
@@ -120,9 +118,11 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
 
     private void LookAtSending(long now)
     {
-        if (_writer.BytesSent != _progress)
+        // What a socket was given counts as sent only as a whole: of a slow peer, the kernel knows.
+        var taken = _socket.Acknowledged ?? _writer.BytesSent;
+        if (taken != _progress)
         {
-            _progress = _writer.BytesSent;
+            _progress = taken;
             _lastProgress = now;
         }
         else if (Clock.GetElapsedTime(_lastProgress, now) >= Options.ProgressTimeout)
@@ -149,6 +149,7 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
 
     private void LookAtPeer(long now, long discarded)
     {
+        CountAgainstOthers();
         if (discarded != _progress)
         {
             _progress = discarded;
@@ -197,9 +198,13 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
             discard.Run();
         }
 
+        if (!IsReleased && (_socket.Unacknowledged is not { } unacknowledged || IsTaken(unacknowledged)))
+        {
+            CountAgainstOthers();
+        }
+
         if (!IsReleased)
         {
-            _settings.Lingering.Add(this);
             _settings.Heartbeat.Add(this);
         }
 
@@ -211,6 +216,20 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
         }
 
         return released.Task;
+    }
+
+    /// <summary>From now on the peer only costs: it has everything, and one that waits longer may end this close without a loss.</summary>
+    private void CountAgainstOthers()
+    {
+        // Also by a heartbeat that began before this close left it.
+        if (Interlocked.Exchange(ref _isCounted, 1) == 0)
+        {
+            _settings.Lingering.Add(this);
+            if (IsReleased)
+            {
+                Leave(); // It was over before it was there to be removed.
+            }
+        }
     }
 
     /// <summary>True if the peer has everything that it needs: with its FIN it waits for ours no more.</summary>

@@ -16,10 +16,13 @@ namespace Peregrine.Sockets.Connections;
 internal interface IStreamSocket
 {
     /// <summary>
-    /// How many bytes of what was sent the peer has not acknowledged, the FIN counting as one; null where that cannot be told. At zero after the
-    /// FIN, a reset loses nothing.
+    /// How many bytes of what was sent the peer has not acknowledged, the FIN counting as one; zero if it never will, because the connection is
+    /// gone; null where that cannot be told. At zero after the FIN, a reset loses nothing.
     /// </summary>
     int? Unacknowledged { get; }
+
+    /// <summary>How many bytes the peer has acknowledged since the connection began; null where that cannot be told.</summary>
+    long? Acknowledged { get; }
 
     /// <summary>Names who is told of completions; called once, before any other member.</summary>
     void SetCompletions(IStreamSocketCompletions completions);

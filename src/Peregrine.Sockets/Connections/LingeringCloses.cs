@@ -11,8 +11,8 @@ internal interface ILingeringClose
 }
 
 /// <summary>
-/// Bounds how many closes of a transport wait for their peers, so that peers which never send their FIN hold little: with one more, the one
-/// that has waited longest ends.
+/// Bounds how many closes of a transport wait for peers that have everything, so that those which never send their FIN hold little: with one
+/// more, the one that has waited longest ends.
 /// </summary>
 internal sealed class LingeringCloses(int most)
 {

@@ -33,7 +33,10 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         _state = new State(socket, sendArgs, loopWatch, endPoint);
     }
 
-    public int? Unacknowledged => SendBuffer.Unacknowledged(_state.Socket);
+    // The kernel goes on counting what a reset left unacknowledged, and after the peer's FIN nothing else tells of the reset: a receive finds the FIN.
+    public int? Unacknowledged => SendBuffer.Unacknowledged(_state.Socket) is var bytes && bytes > 0 && TcpEnding.IsClosed(_state.Socket) ? 0 : bytes;
+
+    public long? Acknowledged => TcpInformation.Acknowledged(_state.Socket);
 
     public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
 
@@ -79,9 +82,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     {
         try
         {
-            // The runtime goes on until the kernel is full, and then reports would-block together with the bytes that it has sent.
-            var bytes = _state.Socket.Send(data, SocketFlags.None, out var error);
-            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : _state.Reported(new IoResult(0, error));
+            return _state.Sent(_state.Socket.Send(data, SocketFlags.None, out var error), error, data.Length);
         }
         catch (ObjectDisposedException)
         {
@@ -98,8 +99,13 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         try
         {
-            var bytes = _state.Socket.Send(t_gather, SocketFlags.None, out var error);
-            return bytes > 0 ? new IoResult(bytes, SocketError.Success) : _state.Reported(new IoResult(0, error));
+            var gathered = 0;
+            foreach (var segment in t_gather)
+            {
+                gathered += segment.Count;
+            }
+
+            return _state.Sent(_state.Socket.Send(t_gather, SocketFlags.None, out var error), error, gathered);
         }
         catch (ObjectDisposedException)
         {
@@ -143,7 +149,8 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         try
         {
-            return _state.Reported(FileTransfer.TrySend(_state.Socket.SafeHandle, file, offset, count));
+            var sent = FileTransfer.TrySend(_state.Socket.SafeHandle, file, offset, count);
+            return _state.Sent(sent.Bytes, sent.Error, count);
         }
         catch (ObjectDisposedException)
         {
@@ -287,10 +294,40 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         void IThreadPoolWorkItem.Execute() => Completions.OnReceived(Result);
 
-        public IoResult Received(int bytes, SocketError error) =>
-            bytes == 0 && error == SocketError.Success && IsReset()
-                ? new IoResult(0, SocketError.ConnectionReset)
-                : Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
+        public IoResult Received(int bytes, SocketError error)
+        {
+            if (bytes > 0 || error != SocketError.Success)
+            {
+                return Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
+            }
+
+            if (IsReset())
+            {
+                return new IoResult(0, SocketError.ConnectionReset);
+            }
+
+            _finReceived = true;
+            return default;
+        }
+
+        /// <summary>
+        /// What a send means that took so many bytes of those it was asked for. The runtime (and sendfile in the kernel) goes on until the kernel
+        /// is full or there is an error, and tells of neither where some bytes went before: a reset, which the kernel reports once, is lost, and
+        /// later sends find an EPIPE, like that of a reset after the peer's FIN. So the state decides about every part. Its bytes are lost with the
+        /// connection, and do not count.
+        /// </summary>
+        public IoResult Sent(int bytes, SocketError error, int asked)
+        {
+            if (bytes == 0 || bytes == asked || FinSent || !TcpEnding.IsClosed(Socket) || FinSent)
+            {
+                return bytes > 0 ? new IoResult(bytes, SocketError.Success) : Reported(new IoResult(0, error));
+            }
+
+            // Without an error that is left, nobody knows whether a FIN came first, unless a receive has found it: rather an end that looks like
+            // a reset than a reset that looks like an end.
+            var isFinFirst = TcpEnding.TakeError(Socket) == TcpEnding.BrokenPipe || _finReceived;
+            return Reported(new IoResult(0, isFinFirst ? SocketError.Shutdown : SocketError.ConnectionReset));
+        }
 
         /// <summary>Notes what an error says about the peer's FIN.</summary>
         public IoResult Reported(IoResult result)

@@ -70,14 +70,9 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
         _failed = true;
         TrySetReason(ConnectionCloseReason.Aborted);
-        var close = Volatile.Read(ref _close);
-        if (close?.IsUnflushed() == true)
-        {
-            IsUnflushed = true;
-        }
-
+        IsUnflushed |= _writer.IsUnflushed || _socket.Unacknowledged > (_writer.IsDrained ? GracefulClose<TSocket>.OnlyFin : 0);
         _socket.Abort();
-        close?.OnAborted();
+        Volatile.Read(ref _close)?.OnAborted();
         _reader.Abort(abortReason);
         _writer.Abort();
         FireConnectionClosed();

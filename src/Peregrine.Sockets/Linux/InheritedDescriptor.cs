@@ -25,17 +25,14 @@ internal static partial class InheritedDescriptor
         return GetOption(descriptor, SolSocket, SocketCookie, out var cookie, ref size) == 0 ? cookie : 0;
     }
 
-    /// <summary>
-    /// A descriptor of our own of what <paramref name="descriptor"/> is. Programs that this process starts inherit neither.
-    /// </summary>
+    /// <summary>Programs that this process starts do not inherit it.</summary>
+    /// <returns>False if there is no such descriptor.</returns>
+    public static bool TrySetCloseOnExec(int descriptor) => Control(descriptor, SetDescriptorFlags, CloseOnExec) >= 0;
+
+    /// <summary>A descriptor of our own of what <paramref name="descriptor"/> is; programs that this process starts do not inherit it.</summary>
     /// <returns>Null if there is no such descriptor.</returns>
     public static SafeSocketHandle? TryDuplicate(int descriptor)
     {
-        if (Control(descriptor, SetDescriptorFlags, CloseOnExec) < 0)
-        {
-            return null;
-        }
-
         var duplicate = Control(descriptor, DuplicateCloseOnExec, FirstOther);
         return duplicate < 0 ? null : new SafeSocketHandle(duplicate, ownsHandle: true);
     }

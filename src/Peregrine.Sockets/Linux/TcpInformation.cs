@@ -16,8 +16,29 @@ internal static class TcpInformation
     private const int RoundTripTimeVariance = 72;
     private const int CongestionWindow = 80;
     private const int TotalRetransmits = 100;
+    private const int BytesAcknowledged = 120;
     private const int NotSentBytes = 144;
     private const int DeliveryRate = 160;
+
+    /// <summary>tcpi_bytes_acked; null where that cannot be told: another system, another protocol, a released socket, a kernel before 4.1.</summary>
+    public static long? Acknowledged(Socket socket)
+    {
+        const int End = BytesAcknowledged + sizeof(ulong);
+        if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
+        {
+            return null;
+        }
+
+        Span<byte> raw = stackalloc byte[End];
+        try
+        {
+            return socket.GetRawSocketOption(IpProtoTcp, TcpInfo, raw) == End ? (long)MemoryMarshal.Read<ulong>(raw[BytesAcknowledged..]) : null;
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
 
     public static bool TryGet(Socket socket, out TcpConnectionInfo info)
     {

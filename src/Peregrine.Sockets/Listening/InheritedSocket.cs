@@ -7,7 +7,7 @@ namespace Peregrine.Sockets.Listening;
 
 /// <summary>
 /// Opens a listening socket that another process has made and passed on, such as systemd or the server that this one replaces. Others may hold
-/// it too, and go on with it: nothing is done to it that they would notice.
+/// it too, and go on with it: it has the options of its connections from then on, is non-blocking, and stays open.
 /// </summary>
 /// <remarks>
 /// It is opened once, and kept until the process ends. A descriptor that is closed leaves an epoll set only with the last one of its socket
@@ -67,6 +67,7 @@ internal static class InheritedSocket
         try
         {
             Check(socket, descriptor);
+            InheritedDescriptor.TrySetCloseOnExec(descriptor);
             return socket;
         }
         catch

@@ -48,7 +48,18 @@ public sealed class LosslessTests(ITestOutputHelper output)
     public async Task A_stop_with_two_thousand_connections_in_the_middle_of_an_answer_truncates_none()
     {
         const int Connections = 2_000;
-        await using var server = await RealServer.StartAsync(AnswerAsync);
+        var handling = 0;
+
+        // As much time as a busy machine takes for 2 GB: a deadline would truncate.
+        await using var server = await RealServer.StartAsync(
+            async connection =>
+            {
+                Interlocked.Increment(ref handling);
+                await AnswerAsync(connection);
+                Interlocked.Decrement(ref handling);
+            },
+            options => options.ShutdownTimeout = RealServer.Limit,
+            endpoint => endpoint.Close.ProgressTimeout = RealServer.Limit);
         var middle = new CountdownEvent(Connections);
         var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var clients = Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
@@ -62,6 +73,9 @@ public sealed class LosslessTests(ITestOutputHelper output)
             return 50_000 + await client.ReceiveToEndAsync(buffer);
         })).ToList();
         Assert.True(middle.Wait(RealServer.Limit));
+
+        // Nor has the kernel taken the rest of the answers: their handlers wait for it.
+        Assert.Equal(Connections, Volatile.Read(ref handling));
         var started = Stopwatch.GetTimestamp();
         var stop = server.StopAsync();
         goOn.SetResult();
@@ -70,7 +84,6 @@ public sealed class LosslessTests(ITestOutputHelper output)
         var received = await Task.WhenAll(clients).WaitAsync(RealServer.Limit);
         output.WriteLine($"{Connections} connections: {received.Count(bytes => bytes != Answer)} truncated; the stop took {took.TotalSeconds:0.0} s");
         Assert.All(received, bytes => Assert.Equal(Answer, bytes));
-        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(25.5));
     }
 
     [Fact]
@@ -90,7 +103,9 @@ public sealed class LosslessTests(ITestOutputHelper output)
         await server.StopAsync().WaitAsync(RealServer.Limit);
         var took = Stopwatch.GetElapsedTime(started);
         output.WriteLine($"{Connections} clients that do not read: the stop took {took.TotalSeconds:0.00} s of 2 s");
-        Assert.InRange(took, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(2.5));
+
+        // Not before its deadline, and not as late as the next that could end it, the close's own after 20 seconds without progress.
+        Assert.InRange(took, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(15));
         Assert.DoesNotContain(RealServer.StatesOf(server.Address.Port), state => state != RealServer.TimeWait);
         clients.ForEach(client => client.Dispose());
     }
@@ -106,7 +121,7 @@ public sealed class LosslessTests(ITestOutputHelper output)
                 await connection.CloseRequested().WhenFiredAsync();
                 await connection.Transport.Output.WriteAsync("goodbye"u8.ToArray());
             },
-            options => options.ClientCloseGrace = TimeSpan.FromSeconds(10));
+            options => (options.ClientCloseGrace, options.ShutdownTimeout) = (RealServer.Limit, RealServer.Limit));
         var clients = Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
         {
             using var client = await server.ConnectAsync();
@@ -115,7 +130,7 @@ public sealed class LosslessTests(ITestOutputHelper output)
             client.Shutdown(SocketShutdown.Send);
             return await client.ReceiveToEndAsync(new byte[16]);
         })).ToList();
-        await WaitForConnectionsAsync(server, Connections);
+        await server.WaitForMoreConnectionsAsync(Connections);
         var port = server.Address.Port;
         await server.StopAsync().WaitAsync(RealServer.Limit);
         Assert.All(await Task.WhenAll(clients), bytes => Assert.Equal(0, bytes));
@@ -156,45 +171,9 @@ public sealed class LosslessTests(ITestOutputHelper output)
         Assert.Equal((0, Connections), (left, whole));
     }
 
-    [Fact]
-    public async Task Connections_that_wait_while_their_peers_reset_them_are_reaped()
-    {
-        const int Connections = 1_000;
-        await using var server = await RealServer.StartAsync(connection => connection.ConnectionClosed.WhenFiredAsync());
-        var clients = new List<Socket>();
-        for (var i = 0; i < Connections; i++)
-        {
-            clients.Add(await server.ConnectAsync());
-            await clients[i].SendAsync("nobody reads this"u8.ToArray());
-        }
-
-        await WaitForConnectionsAsync(server, Connections);
-        var started = Stopwatch.GetTimestamp();
-        foreach (var client in clients)
-        {
-            client.LingerState = new LingerOption(true, 0);
-            client.Dispose();
-        }
-
-        await server.Endpoint.WaitForConnectionsAsync(0).WaitAsync(RealServer.Limit);
-        var took = Stopwatch.GetElapsedTime(started);
-        output.WriteLine($"{Connections} connections were reset, and reaped in {took.TotalSeconds:0.00} s");
-        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(2));
-    }
-
     private static async Task AnswerAsync(ConnectionContext connection)
     {
         await Ends.RequestAsync(connection);
         await connection.Transport.Output.WriteAsync(s_answer);
-    }
-
-    private static async Task WaitForConnectionsAsync(RealServer server, int count)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (server.Endpoint.Connections < count)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(started) < RealServer.Limit);
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
-        }
     }
 }

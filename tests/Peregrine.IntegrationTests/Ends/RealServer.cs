@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
@@ -12,7 +13,8 @@ namespace Peregrine.IntegrationTests.Ends;
 /// <summary>A server in this process, over real sockets, with clients that count what they get.</summary>
 internal sealed class RealServer : IAsyncDisposable
 {
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    /// <summary>Says no more than "not for ever": other tests and other processes may have the machine.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly IHost _host;
 
@@ -40,11 +42,13 @@ internal sealed class RealServer : IAsyncDisposable
 
     public Task StopAsync() => _host.StopAsync();
 
-    public async Task<Socket> ConnectAsync()
+    /// <param name="receiveBuffer">Its size, or the system's.</param>
+    public async Task<Socket> ConnectAsync(int? receiveBuffer = null)
     {
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            client.ReceiveBufferSize = receiveBuffer ?? client.ReceiveBufferSize;
             await client.ConnectAsync(Address);
             return client;
         }
@@ -55,22 +59,37 @@ internal sealed class RealServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until it has as many connections.</summary>
+    public async Task WaitForMoreConnectionsAsync(int count)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (Endpoint.Connections < count)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < Limit);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _host.StopAsync();
         _host.Dispose();
     }
 
-    /// <summary>The states of the sockets of a local port, but for those that listen, as in /proc/net/tcp (proc_net_tcp.txt of the kernel's documentation).</summary>
-    public static IReadOnlyList<int> StatesOf(int port) =>
-    [
-        .. File.ReadLines("/proc/net/tcp").Skip(1)
+    /// <summary>The states of the sockets of a local port, but for those that listen.</summary>
+    public static IReadOnlyList<int> StatesOf(int port) => [.. SocketsOf(port).Select(socket => socket.State).Where(state => state != Listen)];
+
+    /// <summary>How many connections wait to be accepted, on all sockets that listen on a port: what the receive queue of such a socket counts.</summary>
+    public static int QueuedOn(int port) => SocketsOf(port).Where(socket => socket.State == Listen).Sum(socket => socket.ReceiveQueue);
+
+    /// <summary>As in /proc/net/tcp (proc_net_tcp.txt of the kernel's documentation).</summary>
+    private static IEnumerable<(int State, int ReceiveQueue)> SocketsOf(int port) =>
+        File.ReadLines("/proc/net/tcp").Skip(1)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Where(fields => Convert.ToInt32(fields[1][(fields[1].IndexOf(':', StringComparison.Ordinal) + 1)..], 16) == port)
-            .Select(fields => Convert.ToInt32(fields[3], 16))
-            .Where(state => state != Listen),
-    ];
+            .Select(fields => (Convert.ToInt32(fields[3], 16), Convert.ToInt32(fields[4][(fields[4].IndexOf(':', StringComparison.Ordinal) + 1)..], 16)));
 
+    public const int Established = 1;
     public const int TimeWait = 6;
     private const int Listen = 10;
 }

@@ -5,7 +5,7 @@ namespace Peregrine.IntegrationTests.Processes;
 /// <summary>A client program that runs to its end.</summary>
 internal static class ClientProcess
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     /// <summary>Runs a shell command, and returns what it printed.</summary>
     public static async Task<string> RunShellAsync(string command, string? workingDirectory = null)

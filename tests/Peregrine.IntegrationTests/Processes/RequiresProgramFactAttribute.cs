@@ -10,11 +10,13 @@ public class RequiresProgramFactAttribute : FactAttribute
     public RequiresProgramFactAttribute(params string[] programs)
     {
         var missing = programs.Where(program => !IsInstalled(program)).ToArray();
-        if (missing.Length > 0 && Environment.GetEnvironmentVariable("PEREGRINE_REQUIRE_PROGRAMS") != "1")
+        if (missing.Length > 0 && !AreProgramsRequired)
         {
             Skip = $"Needs {string.Join(", ", missing)}, which is not installed.";
         }
     }
+
+    protected static bool AreProgramsRequired => Environment.GetEnvironmentVariable("PEREGRINE_REQUIRE_PROGRAMS") == "1";
 
     private static bool IsInstalled(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program)));

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 
 namespace Peregrine.IntegrationTests.Processes;
@@ -9,9 +8,9 @@ namespace Peregrine.IntegrationTests.Processes;
 /// <summary>A sample as a process of its own, as a user starts it. Disposed, it is gone.</summary>
 internal sealed partial class ServerProcess : IAsyncDisposable
 {
-    public const int SigInt = 2;
-    public const int SigTerm = 15;
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    public const int SigInt = Signals.Interrupt;
+    public const int SigTerm = Signals.Terminate;
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
@@ -54,9 +53,13 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a sample and waits until it says where it listens.</summary>
-    public static async Task<(ServerProcess Server, IPEndPoint EndPoint)> StartListeningAsync(string sample, params string[] arguments)
+    public static Task<(ServerProcess Server, IPEndPoint EndPoint)> StartListeningAsync(string sample, params string[] arguments) =>
+        StartListeningAsync(sample, arguments, wrapper: []);
+
+    /// <inheritdoc cref="StartListeningAsync(string, string[])"/>
+    public static async Task<(ServerProcess Server, IPEndPoint EndPoint)> StartListeningAsync(string sample, string[] arguments, string[] wrapper)
     {
-        var server = Start(sample, arguments);
+        var server = Start(sample, arguments, wrapper);
         try
         {
             return (server, await server.WhenListening);
@@ -68,7 +71,12 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         }
     }
 
-    public void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
+    public void Signal(int signal) => Signals.Send(_process, signal);
+
+    /// <inheritdoc cref="Signals.PauseAsync"/>
+    public Task PauseAsync() => Signals.PauseAsync(_process);
+
+    public void Continue() => Signals.Continue(_process);
 
     public async Task<int> WaitForExitAsync()
     {
@@ -104,8 +112,4 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     [GeneratedRegex(@"Listening on tcp://(\S+:\d+)")]
     private static partial Regex ListeningLine();
-
-    // kill(2)
-    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
-    private static partial int Kill(int processId, int signal);
 }

@@ -100,7 +100,7 @@ public sealed class BadInputTests
 
     private static async Task<Socket> ConnectAsync(string path, ServerProcess server)
     {
-        for (var i = 0; i < 300 && !server.Output.Contains("Listening", StringComparison.Ordinal); i++)
+        for (var i = 0; i < 1_200 && !server.Output.Contains("Listening", StringComparison.Ordinal); i++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
         }

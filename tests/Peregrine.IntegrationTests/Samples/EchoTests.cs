@@ -8,7 +8,7 @@ namespace Peregrine.IntegrationTests.Samples;
 public sealed class EchoTests
 {
     private const string AnyPort = "--Peregrine:Endpoints:echo:Url=tcp://127.0.0.1:0";
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
     [RequiresProgramFact("nc")]
     public async Task Netcat_gets_its_line_back()
@@ -81,8 +81,8 @@ public sealed class EchoTests
         server.Signal(ServerProcess.SigTerm);
         Assert.Equal(0, await server.WaitForExitAsync());
 
-        // It would say so if it had to fall back to the thread pool.
-        Assert.DoesNotContain("Inline", server.Output, StringComparison.Ordinal);
+        // It would name what is missing if it had to fall back to the thread pool. (On a busy machine it may say that a loop was held.)
+        Assert.DoesNotContain("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", server.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -97,7 +97,8 @@ public sealed class EchoTests
         using var busy = await ConnectAsync(endPoint);
         await ExchangeAsync(busy, "hello"u8.ToArray());
 
-        var message = RandomNumberGenerator.GetBytes(64 * 1024);
+        // No more than the server's kernel takes before anything is read: all of it has arrived when the signal comes.
+        var message = RandomNumberGenerator.GetBytes(32 * 1024);
         await busy.SendAsync(message);
         server.Signal(signal);
         var answer = await ReceiveToTheEndAsync(busy);

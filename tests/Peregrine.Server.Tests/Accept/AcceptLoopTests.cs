@@ -131,7 +131,7 @@ public sealed class AcceptLoopTests : IDisposable
 
     private static async Task WaitForAsync(Func<bool> condition)
     {
-        for (var i = 0; i < 2_000 && !condition(); i++)
+        for (var i = 0; i < 12_000 && !condition(); i++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
         }

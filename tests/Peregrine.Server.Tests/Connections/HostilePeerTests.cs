@@ -24,54 +24,32 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task Ten_thousand_of_them_leave_no_block_rented_and_no_exception_behind()
     {
-        var unobserved = new List<Exception>();
-        void OnUnobserved(object? sender, UnobservedTaskExceptionEventArgs e)
-        {
-            // Other tests run in this process too.
-            if (e.Exception.ToString().Contains("Peregrine.Sockets", StringComparison.Ordinal))
-            {
-                lock (unobserved)
-                {
-                    unobserved.Add(e.Exception);
-                }
-            }
-        }
-
-        TaskScheduler.UnobservedTaskException += OnUnobserved;
+        using var unobserved = new UnobservedExceptions();
         using var pool = new LeakCheckingMemoryPool();
         var log = new RecordedLog();
-        try
-        {
-            using var host = BuildServer(pool, log);
-            await host.StartAsync().InTimeAsync();
-            var address = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
-            var turns = new SemaphoreSlim(AtOnce);
-            await Task.WhenAll(Enumerable.Range(0, Peers).Select(seed => AttackAsync(seed))).WaitAsync(Limit, TimeProvider.System);
-            await BehaveAsync(address);
-            await pool.WhenAllReturnedAsync(TestServer.Limit);
-            await host.StopAsync().InTimeAsync();
+        using var host = BuildServer(pool, log);
+        await host.StartAsync().InTimeAsync();
+        var address = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
+        var turns = new SemaphoreSlim(AtOnce);
+        await Task.WhenAll(Enumerable.Range(0, Peers).Select(seed => AttackAsync(seed))).WaitAsync(Limit, TimeProvider.System);
+        await BehaveAsync(address);
+        await pool.WhenAllReturnedAsync(TestServer.Limit);
+        await host.StopAsync().InTimeAsync();
 
-            async Task AttackAsync(int seed)
+        async Task AttackAsync(int seed)
+        {
+            await turns.WaitAsync();
+            try
             {
-                await turns.WaitAsync();
-                try
-                {
-                    await AttackOnceAsync(address, new Random(seed));
-                }
-                finally
-                {
-                    turns.Release();
-                }
+                await AttackOnceAsync(address, new Random(seed));
+            }
+            finally
+            {
+                turns.Release();
             }
         }
-        finally
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            TaskScheduler.UnobservedTaskException -= OnUnobserved;
-        }
 
-        Assert.Empty(unobserved);
+        Assert.Empty(unobserved.Collect());
         Assert.DoesNotContain(log.Entries, entry => entry.Level >= LogLevel.Warning);
     }
 

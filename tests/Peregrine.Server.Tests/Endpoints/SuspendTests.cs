@@ -107,9 +107,26 @@ public sealed class SuspendTests
         await host.StopAsync().InTimeAsync();
     }
 
-    private static async Task<IHost> StartAsync(ConnectionDelegate handler)
+    [Fact]
+    public async Task An_endpoint_can_be_suspended_before_the_host_has_started()
+    {
+        using var host = await StartAsync(Handlers.EchoAsync, services => services.AddHostedService<Suspending>());
+        var endpoint = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0];
+        Assert.True(endpoint.IsSuspended);
+        await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(endpoint));
+        await endpoint.ResumeAsync();
+        using (var client = await ConnectAsync(endpoint))
+        {
+            await EchoAsync(client);
+        }
+
+        await host.StopAsync().InTimeAsync();
+    }
+
+    private static async Task<IHost> StartAsync(ConnectionDelegate handler, Action<IServiceCollection>? services = null)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
+        services?.Invoke(builder.Services);
         builder.Services.AddPeregrine(server => server.Listen("tcp://127.0.0.1:0", tcp => tcp.Run(connection => handler(connection))));
         var host = builder.Build();
         await host.StartAsync();
@@ -137,5 +154,12 @@ public sealed class SuspendTests
         var answer = new byte[5];
         Assert.Equal(5, await client.ReceiveAsync(answer).InTimeAsync());
         Assert.Equal("hello", Encoding.ASCII.GetString(answer));
+    }
+
+    private sealed class Suspending(PeregrineServer server) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => server.Endpoints[0].SuspendAsync(cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -172,7 +172,7 @@ public sealed class ServerStopTests
 
     private static async Task WaitForStartAsync(TestServer server)
     {
-        for (var i = 0; i < 2_000 && server.Log.WithId(9).Count == 0; i++)
+        for (var i = 0; i < 12_000 && server.Log.WithId(9).Count == 0; i++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
         }

@@ -1,12 +1,14 @@
 using System.Buffers;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Peregrine.Sockets.Tests.Buffers;
 
-public sealed class PinnedMemoryPoolTests
+public sealed partial class PinnedMemoryPoolTests
 {
+    // Each core caches 16 blocks of 16 KiB, from two slabs of 1 MiB if the thread came to the core at the end of one.
+    private static readonly long s_mostCached = Environment.ProcessorCount * (2L << 20);
+
     private static volatile bool s_shared;
 
     private readonly FakeTimeProvider _clock = new();
@@ -104,7 +106,7 @@ public sealed class PinnedMemoryPoolTests
         var allocated = pool.AllocatedBytes;
         Beat(seconds: 10);
         Assert.True(allocated >= 4096 * 16 * 1024);
-        Assert.True(pool.AllocatedBytes <= Environment.ProcessorCount << 20, $"{pool.AllocatedBytes} bytes are kept.");
+        Assert.InRange(pool.AllocatedBytes, 0, s_mostCached);
     }
 
     [Fact]
@@ -119,7 +121,8 @@ public sealed class PinnedMemoryPoolTests
             Beat(seconds: 1);
         }
 
-        Assert.Equal(allocated, pool.AllocatedBytes);
+        // A thread that moves to another core leaves some behind in the cache of the last, and takes new ones instead.
+        Assert.InRange(pool.AllocatedBytes, allocated, allocated + s_mostCached);
     }
 
     [Fact]
@@ -127,7 +130,7 @@ public sealed class PinnedMemoryPoolTests
     {
         var pool = Pool(maxRetainedBytes: 0);
         RentAtOnce(pool, 1024, 16 * 1024).ForEach(block => block.Dispose());
-        Assert.True(pool.AllocatedBytes <= Environment.ProcessorCount << 20, $"{pool.AllocatedBytes} bytes are kept.");
+        Assert.InRange(pool.AllocatedBytes, 0, s_mostCached);
     }
 
     [LinuxFact]
@@ -139,12 +142,9 @@ public sealed class PinnedMemoryPoolTests
         var used = blocks.Where((_, i) => i % 64 == 0).ToList();
         used.ForEach(block => block.Memory.Span.Fill(42));
         blocks.Except(used).ToList().ForEach(block => block.Dispose());
-        var before = ResidentBytes();
+        Assert.InRange(ResidentBytes(blocks), Burst / 2, Burst); // Less where the system swaps.
         Beat(seconds: 10);
-
-        // Other tests run beside this one: not all of the difference need be this pool's.
-        var given = before - ResidentBytes();
-        Assert.True(given > Burst / 10 * 8, $"{given} bytes were given back.");
+        Assert.InRange(ResidentBytes(blocks), 0, (used.Count * 16384) + s_mostCached);
         Assert.All(used, block => Assert.False(block.Memory.Span.ContainsAnyExcept((byte)42)));
         used.ForEach(block => block.Dispose());
     }
@@ -181,11 +181,22 @@ public sealed class PinnedMemoryPoolTests
         return blocks;
     }
 
-    // statm, proc(5): the second number is the resident pages.
-    private static long ResidentBytes() =>
-        long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+    /// <summary>Of these blocks alone: other tests run beside this one.</summary>
+    private static long ResidentBytes(List<IMemoryOwner<byte>> blocks)
+    {
+        var pages = new byte[16384 / Environment.SystemPageSize];
+        return blocks.Sum(block =>
+        {
+            Assert.Equal(0, ResidentPages(AddressOf(block.Memory), 16384, pages));
+            return pages.Count(page => (page & 1) != 0) * (long)Environment.SystemPageSize;
+        });
+    }
 
-    private static long AddressOf(Memory<byte> memory)
+    // mincore(2)
+    [LibraryImport("libc", EntryPoint = "mincore", SetLastError = true)]
+    private static partial int ResidentPages(nint address, nuint length, byte[] pages);
+
+    private static nint AddressOf(Memory<byte> memory)
     {
         Assert.True(MemoryMarshal.TryGetArray<byte>(memory, out var array));
         return Marshal.UnsafeAddrOfPinnedArrayElement(array.Array!, array.Offset);

@@ -118,6 +118,8 @@ public sealed class FairnessTests
     {
         public int? Unacknowledged => null;
 
+        public long? Acknowledged => null;
+
         public void SetCompletions(IStreamSocketCompletions completions)
         {
             if (waits is not null)

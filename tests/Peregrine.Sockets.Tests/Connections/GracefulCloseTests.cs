@@ -1,9 +1,13 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Peregrine.Features;
+using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.Time;
 using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
@@ -54,8 +58,15 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         var closing = server.DisposeAsync().AsTask();
         Assert.Equal(0, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 4, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 3, () => true);
+        await AcknowledgedAsync(server);
+        var socket = server.Features.Get<IConnectionSocketFeature>()!.Socket;
+        for (var second = 0; second < 5; second++)
+        {
+            Assert.False(socket.SafeHandle.IsClosed);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.True(socket.SafeHandle.IsClosed);
         await closing.Bounded();
     }
 
@@ -65,13 +76,17 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         var closing = server.DisposeAsync().AsTask();
         Assert.Equal(0, await ReceiveToEndAsync());
-        for (var second = 0; second < 29; second++)
+        await AcknowledgedAsync(server);
+        var socket = server.Features.Get<IConnectionSocketFeature>()!.Socket;
+        for (var second = 0; second < 30; second++)
         {
+            Assert.False(socket.SafeHandle.IsClosed);
             await _client.SendAsync("x"u8.ToArray());
-            await AdvanceAsync(seconds: 1, () => !closing.IsCompleted);
+            await UntilAsync(() => socket.Available == 0);
+            _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        await AdvanceAsync(seconds: 3, () => true);
+        Assert.True(socket.SafeHandle.IsClosed);
         await closing.Bounded();
     }
 
@@ -137,8 +152,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         Assert.True((await sending.Bounded()).IsCanceled);
         var closing = server.DisposeAsync().AsTask();
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 8, () => true);
-        await closing.Bounded();
+        await AdvanceUntilAsync(closing);
         Assert.Equal(ConnectionCloseReason.Aborted, server.Features.Get<IConnectionCloseFeature>()!.Reason);
         await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
     }
@@ -189,8 +203,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     {
         var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 8, () => true);
-        await closing.Bounded();
+        await AdvanceUntilAsync(closing);
         Assert.True(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
         await Assert.ThrowsAsync<SocketException>(ReceiveToEndAsync);
     }
@@ -201,8 +214,8 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
         await AdvanceAsync(seconds: 15, () => !closing.IsCompleted);
         Assert.Equal(FullWindow, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 1, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(_server!);
+        await AdvanceUntilAsync(closing);
         Assert.False(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
     }
 
@@ -212,14 +225,39 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var server = await AcceptAsync();
         await server.Transport.Output.WriteAsync(new byte[10_000]);
         var closing = server.DisposeAsync().AsTask();
-        await AdvanceAsync(seconds: 3, () => !closing.IsCompleted);
-        await AdvanceAsync(seconds: 4, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(server);
+        await AdvanceUntilAsync(closing);
 
         // Reset from FIN_WAIT2: what this side had acknowledged is still there, and so is the end.
         Assert.Equal(10_000, await ReceiveToEndAsync());
         Assert.False(server.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
         await Assert.ThrowsAsync<SocketException>(async () => await _client.SendAsync("x"u8.ToArray()));
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_closed_first_and_resets_is_not_waited_for()
+    {
+        var server = await AcceptAsync();
+        _client.Dispose();
+        var read = await server.Transport.Input.ReadAsync().Bounded();
+        server.Transport.Input.AdvanceTo(read.Buffer.End);
+
+        // Nobody is there to take it, and the answer is a reset, which no receive tells of after a FIN.
+        await server.Transport.Output.WriteAsync("answer"u8.ToArray()).Bounded();
+        await server.DisposeAsync().AsTask().Bounded();
+        Assert.Equal(ConnectionCloseReason.PeerClosed, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_closed_first_and_resets_later_is_not_waited_for()
+    {
+        var closing = await CloseWithFullWindowAsync(peerClosesFirst: true);
+        await AdvanceAsync(seconds: 3, () => !closing.IsCompleted);
+        _client.LingerState = new LingerOption(true, 0);
+        _client.Dispose();
+        await AdvanceAsync(seconds: 2, () => true);
+        await closing.Bounded();
+        Assert.False(_server!.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
     }
 
     [LinuxFact]
@@ -229,8 +267,8 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         var sending = _client.SendAsync(new byte[8 << 20]).ContinueWith(_ => { }, TaskScheduler.Default);
         await AdvanceAsync(seconds: 5, () => !closing.IsCompleted && !sending.IsCompleted);
         Assert.Equal(FullWindow, await ReceiveToEndAsync());
-        await AdvanceAsync(seconds: 1, () => true);
-        await closing.Bounded();
+        await AcknowledgedAsync(_server!);
+        await AdvanceUntilAsync(closing);
         await sending.Bounded();
     }
 
@@ -245,12 +283,83 @@ public sealed class GracefulCloseTests : IAsyncDisposable
             await server.Transport.Output.WriteAsync(new byte[1000]);
             closing.Add(server.DisposeAsync().AsTask());
             Assert.Equal(1000, await ReceiveToEndAsync(client));
+
+            // The latest at which it is seen that the peer has everything; three of them are less than the silence that ends a close.
+            await AcknowledgedAsync(server);
+            _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
         await closing[0].Bounded();
         Assert.False(closing[1].IsCompleted || closing[2].IsCompleted);
         clients.ForEach(client => client.Dispose());
         await Task.WhenAll(closing).Bounded();
+    }
+
+    [Fact]
+    public async Task Peers_that_have_not_taken_everything_are_never_too_many()
+    {
+        const int Size = 100_000;
+        var clients = Enumerable.Range(0, 10).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 })
+            .ToList();
+        var closing = new List<Task>();
+        foreach (var client in clients)
+        {
+            var server = await AcceptAsync(
+                client, close: new CloseOptions { MaxLingering = 2 }, socket: new SocketOptions { UnsentLowWatermarkInBytes = 0, SendBufferSizeInBytes = 2 * Size });
+            Assert.False((await server.Transport.Output.WriteAsync(new byte[Size]).Bounded()).IsCompleted);
+            closing.Add(server.DisposeAsync().AsTask());
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.DoesNotContain(closing, close => close.IsCompleted);
+        foreach (var client in clients)
+        {
+            Assert.Equal(Size, await ReceiveToEndAsync(client));
+            client.Dispose();
+        }
+
+        await Task.WhenAll(closing).Bounded();
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_always_takes_a_little_gets_what_the_close_still_has_to_send()
+    {
+        // Less at a time than the block that is being sent: only the kernel sees the progress.
+        const int Size = 400_000;
+        _client.ReceiveBufferSize = 4096;
+        var server = await AcceptAsync(close: new CloseOptions { ProgressTimeout = TimeSpan.FromSeconds(3) });
+        server.Transport.Output.Write(new byte[Size]);
+        var closing = server.DisposeAsync().AsTask();
+        var buffer = new byte[4096];
+        var received = 0;
+        while (await _client.ReceiveAsync(buffer).Bounded() is > 0 and var count)
+        {
+            received += count;
+            _clock.Advance(TimeSpan.FromMilliseconds(500));
+        }
+
+        Assert.Equal(Size, received);
+        _client.Dispose();
+        await closing.Bounded();
+    }
+
+    [LinuxFact]
+    public async Task An_abort_before_any_close_is_counted_where_something_is_left()
+    {
+        var server = await AcceptAsync();
+        var sending = server.Transport.Output.WriteAsync(new byte[32 << 20]).AsTask();
+        server.Abort();
+        await sending.Bounded();
+        Assert.True(server.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await server.DisposeAsync().Bounded();
+
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var whole = await AcceptAsync(other);
+        await whole.Transport.Output.WriteAsync(new byte[10]);
+        await UntilAsync(() => whole.Features.Get<IConnectionTcpInfoFeature>()!.TryGetTcpInfo(out var info) && info.UnacknowledgedBytes == 0);
+        whole.Abort();
+        Assert.False(whole.Features.Get<IConnectionCloseFeature>()!.IsUnflushed);
+        await whole.DisposeAsync().Bounded();
     }
 
     [Fact]
@@ -298,11 +407,23 @@ public sealed class GracefulCloseTests : IAsyncDisposable
 
     private async Task<ConnectionContext> AcceptAsync(Socket? client = null, CloseOptions? close = null, SocketOptions? socket = null)
     {
-        var transport = new SocketTransportFactory(
-            new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool, Close = close ?? new(), Socket = socket ?? new() }, NullLoggerFactory.Instance);
-        _listener ??= await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener ??= await ListenAsync(close ?? new(), socket ?? new());
         await (client ?? _client).ConnectAsync(_listener.EndPoint);
         return (await _listener.AcceptAsync().Bounded())!;
+    }
+
+    private ValueTask<IConnectionListener> ListenAsync(CloseOptions close, SocketOptions socket)
+    {
+        var settings = new StreamSettings
+        {
+            Pool = _pool,
+            Heartbeat = new Heartbeat(_clock),
+            Logger = NullLogger.Instance,
+            Close = close,
+            Lingering = new LingeringCloses(close.MaxLingering),
+        };
+        return new SocketTransportFactory(new SocketTransportOptions { StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
+            .BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
     }
 
     private static async Task CloseAfterAsync(ConnectionContext connection, Task task)
@@ -325,7 +446,32 @@ public sealed class GracefulCloseTests : IAsyncDisposable
         return received;
     }
 
-    /// <summary>Advances the clock by seconds, one at a time, with a moment in between for those who wait.</summary>
+    /// <summary>The peer has acknowledged the FIN: from here on, the time of the close is the clock's alone.</summary>
+    private static async Task AcknowledgedAsync(ConnectionContext server)
+    {
+        var feature = server.Features.Get<IConnectionTcpInfoFeature>();
+        await UntilAsync(() => feature is null || !feature.TryGetTcpInfo(out var info) || info.UnacknowledgedBytes + info.UnsentBytes == 0);
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        do
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TestTimeout.Limit, "It never came to that.");
+            await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System);
+        }
+        while (!holds());
+    }
+
+    /// <summary>Advances the clock second by second until the close is done: when the kernel and the thread pool have let it begin is theirs to say.</summary>
+    private Task AdvanceUntilAsync(Task closing) => UntilAsync(() =>
+    {
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        return closing.IsCompleted;
+    });
+
+    /// <summary>Advances the clock by seconds, one at a time, with a moment in between for those who might do what must not happen.</summary>
     private async Task AdvanceAsync(int seconds, Func<bool> holds)
     {
         for (var second = 0; second < seconds; second++)

@@ -15,23 +15,16 @@ public sealed class ReleaseTests
     public async Task A_closed_connection_leaves_nothing_to_finalize()
     {
         const int Connections = 500;
-        var fewest = long.MaxValue;
-        for (var attempt = 0; attempt < 5 && fewest >= Connections / 2; attempt++)
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            await ConnectAndCloseAsync(Connections);
+        var closed = await ConnectAndCloseAsync(Connections);
 
-            // Those of other tests, which run at the same time, are among them.
-            GC.Collect();
-            fewest = Math.Min(fewest, GC.GetGCMemoryInfo(GCKind.Any).FinalizationPendingCount);
-        }
-
-        Assert.InRange(fewest, 0, (Connections / 2) - 1);
+        // These references see also what is kept for a finalizer. The last connection may be on a stack still.
+        GC.Collect();
+        Assert.InRange(closed.Count(connection => connection.IsAlive), 0, Connections / 10);
     }
 
-    private static async Task ConnectAndCloseAsync(int connections)
+    private static async Task<List<WeakReference>> ConnectAndCloseAsync(int connections)
     {
+        var closed = new List<WeakReference>();
         var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         for (var i = 0; i < connections; i++)
@@ -45,6 +38,9 @@ public sealed class ReleaseTests
             client.Shutdown(SocketShutdown.Send);
             Assert.True((await server.Transport.Input.ReadAsync()).IsCompleted);
             await server.DisposeAsync().AsTask().Bounded();
+            closed.Add(new WeakReference(server, trackResurrection: true));
         }
+
+        return closed;
     }
 }

@@ -52,6 +52,23 @@ public sealed class ResetIsNotAnEndTests : IAsyncDisposable
         await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReadAsync().Bounded());
     }
 
+    [VanishingPeerFact]
+    public async Task A_reset_that_comes_in_the_middle_of_a_send_is_no_end()
+    {
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
+        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.EndPoint);
+        await using var server = (await listener.AcceptAsync().Bounded())!;
+
+        // The first bytes meet nobody, and their answer is there before the kernel is asked to take the rest.
+        VanishingPeerFactAttribute.TurnRepairOn(client);
+        client.Dispose();
+        Assert.True((await server.Transport.Output.WriteAsync(new byte[16 * 1024 * 1024]).Bounded()).IsCompleted);
+        Assert.Equal(ConnectionCloseReason.PeerReset, server.Features.Get<IConnectionCloseFeature>()!.Reason);
+        await Assert.ThrowsAsync<ConnectionResetException>(() => server.Transport.Input.ReadAsync().Bounded());
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]

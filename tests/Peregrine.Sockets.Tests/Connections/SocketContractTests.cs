@@ -87,6 +87,9 @@ internal static class SocketPair
         {
             Cleanup = listener.DisposeAsync,
             SettleTime = TimeSpan.FromMilliseconds(200),
+
+            // The kernel has room: on a busy machine the thread pool may take longer than any settle time to use it.
+            CanMove = () => server!.Features.Get<IConnectionSocketFeature>()!.Socket.Poll(0, SelectMode.SelectWrite),
             HasReset = endPoint is IPEndPoint,
         };
     }

@@ -9,6 +9,8 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
 {
     public int? Unacknowledged => socket.Unacknowledged;
 
+    public long? Acknowledged => null;
+
     public void SetCompletions(IStreamSocketCompletions completions) => socket.Completions = completions;
 
     public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);

@@ -7,7 +7,7 @@ namespace Peregrine.Testing.Tests.InMemory;
 
 public sealed class InMemoryListenerTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
     private readonly InMemoryTransport _transport = new();
 
     [Fact]

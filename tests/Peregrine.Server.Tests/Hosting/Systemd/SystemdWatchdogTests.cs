@@ -4,10 +4,11 @@ using Peregrine.Server.Hosting.Systemd;
 
 namespace Peregrine.Server.Tests.Hosting.Systemd;
 
-public sealed class SystemdWatchdogTests
+public sealed class SystemdWatchdogTests : IDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly RecordedNotifier _notifier = new();
+    private readonly RecordedLog _log = new();
 
     [Theory]
     [InlineData(null)]
@@ -53,8 +54,23 @@ public sealed class SystemdWatchdogTests
         Assert.InRange(_notifier.Notified, 1, 2);
     }
 
+    [Fact]
+    public async Task What_cannot_be_told_is_told_the_next_time()
+    {
+        using var watchdog = Create(("WATCHDOG_USEC", "10000000"));
+        _notifier.Throws = true;
+        await watchdog.StartAsync(CancellationToken.None);
+        _clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.Single(_log.All, entry => entry.Level == Microsoft.Extensions.Logging.LogLevel.Warning);
+        _notifier.Throws = false;
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(1, _notifier.Notified);
+    }
+
+    public void Dispose() => _log.Dispose();
+
     private SystemdWatchdog Create(params (string Name, string? Value)[] environment) =>
-        new(_notifier, name => environment.FirstOrDefault(variable => variable.Name == name).Value, 7, _clock);
+        new(_notifier, name => environment.FirstOrDefault(variable => variable.Name == name).Value, 7, _clock, _log);
 
     private sealed class RecordedNotifier : ISystemdNotifier
     {
@@ -62,9 +78,16 @@ public sealed class SystemdWatchdogTests
 
         public bool IsEnabled => true;
 
+        public bool Throws { get; set; }
+
         public void Notify(ServiceState state)
         {
             Assert.Equal("WATCHDOG=1", state.ToString());
+            if (Throws)
+            {
+                throw new System.Net.Sockets.SocketException((int)System.Net.Sockets.SocketError.TooManyOpenSockets);
+            }
+
             Notified++;
         }
     }
