@@ -29,6 +29,8 @@ internal sealed class AcceptLoop
     private Backoff _backoff;
     private volatile AcceptStep _step;
     private int _progress;
+    private int _hasHeld;
+    private int _isDrainTimed;
 
     /// <param name="listener">Whose connections are accepted.</param>
     /// <param name="admission">Who may connect, and when.</param>
@@ -94,7 +96,10 @@ internal sealed class AcceptLoop
     public void Stop()
     {
         _stopping.Cancel();
-        _ = EndDrainAsync();
+        if (Volatile.Read(ref _hasHeld) != 0)
+        {
+            LimitDrain();
+        }
     }
 
     private async Task AcceptAllAsync()
@@ -151,6 +156,13 @@ internal sealed class AcceptLoop
     /// <summary>The last place went elsewhere while this connection was accepted.</summary>
     private async Task HoldAsync(ConnectionContext connection, PeerNetwork network)
     {
+        // Before the look at the stop, which is before the stop's look here: one of the two sees the other, and only then is there a timer.
+        Interlocked.Exchange(ref _hasHeld, 1);
+        if (IsStopping)
+        {
+            LimitDrain();
+        }
+
         if (await _admission.TakePlaceAsync(_drained.Token).ConfigureAwait(false))
         {
             Start(connection, network);
@@ -193,6 +205,14 @@ internal sealed class AcceptLoop
 
         // Stopped, the loop goes on at once: what the listener has queued is still served.
         await Task.Delay(_backoff.Next(), _clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private void LimitDrain()
+    {
+        if (Interlocked.Exchange(ref _isDrainTimed, 1) == 0)
+        {
+            _ = EndDrainAsync();
+        }
     }
 
     private async Task EndDrainAsync()

@@ -83,7 +83,7 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
             }
             catch (Exception exception) // A provider of the application may throw anything.
             {
-                ServerLog.SettingsRefused(_logger, exception.Message);
+                ServerLog.SettingsRefused(_logger, exception.Message.ReplaceLineEndings(" "));
                 return;
             }
 

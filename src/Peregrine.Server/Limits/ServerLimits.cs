@@ -11,7 +11,8 @@ public sealed class ServerLimits
     /// <summary>
     /// How many connections the server has at most, those that are closing included. Default: as many as there are descriptors for, which is the
     /// process's limit (RLIMIT_NOFILE, getrlimit(2)) less those that are open at the start and 256; 65,536 where the system does not tell. At least
-    /// 1; more than there are descriptors for fails the start. At the limit nothing is accepted: clients wait in the kernel's queue.
+    /// 1; more than there are descriptors for fails the start. At the limit nothing is accepted: clients wait in the kernel's queue, and are served
+    /// in turn as places come free. A connection that was accepted while the last place went to another endpoint waits for the next place.
     /// </summary>
     public int? MaxConnections { get; set; }
 
@@ -33,7 +34,7 @@ public sealed class ServerLimits
 
     /// <summary>
     /// How many connections are accepted in a second, on average, with a burst of as many. Default: any number; at least 1. Beyond it nothing is
-    /// accepted: clients wait in the kernel's queue.
+    /// accepted: clients wait in the kernel's queue. What is queued when an endpoint stops is accepted at once.
     /// </summary>
     public int? AcceptsPerSecond { get; set; }
 

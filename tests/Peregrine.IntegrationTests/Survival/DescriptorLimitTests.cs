@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using Peregrine.IntegrationTests.Processes;
+using Peregrine.IntegrationTests.Survival.Programs;
 using Xunit.Abstractions;
 
 namespace Peregrine.IntegrationTests.Survival;
@@ -51,6 +54,40 @@ public sealed class DescriptorLimitTests(ITestOutputHelper output)
     }
 
     [LinuxFact]
+    public async Task A_process_without_descriptors_can_still_open_a_file_and_start_a_thread_and_accepts_again_when_there_are_some()
+    {
+        await using var server = ServerProcess.Start(TestProgram.Assembly, [SoakServer.Name], "sh", "-c", "ulimit -n 600; exec \"$@\"", "sh");
+        var endPoint = await server.WhenListening;
+        using var exhausting = await ConnectAsync(endPoint);
+        using var releasing = await ConnectAsync(endPoint);
+        await exhausting.SendAsync(new[] { SoakServer.Exhaust });
+        var answer = new byte[1];
+        Assert.Equal(1, await exhausting.ReceiveAsync(answer).WaitAsync(Limit));
+        Assert.Equal(1, answer[0]);
+
+        // Only now does an accept find that there are none.
+        using var waiting = await ConnectAsync(endPoint);
+        var echo = EchoAsync(waiting, SoakServer.Echo);
+        Assert.Equal(1, await exhausting.ReceiveAsync(answer).WaitAsync(Limit));
+        Assert.Equal(2, answer[0]);
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
+        var cpu = await ProcessFacts.CpuPercentAsync(server.Id, TimeSpan.FromSeconds(5));
+        Assert.False(echo.IsCompleted);
+
+        await EchoAsync(releasing, SoakServer.Release).WaitAsync(Limit);
+        var started = Stopwatch.GetTimestamp();
+        await echo.WaitAsync(Limit);
+        var recovery = Stopwatch.GetElapsedTime(started);
+        output.WriteLine($"no descriptors: a file is opened and a thread started; {cpu:0.0} % CPU while a client waits, which is served {recovery.TotalMilliseconds:0} ms after there are some");
+        Assert.InRange(cpu, 0, 5);
+        Assert.InRange(recovery, TimeSpan.Zero, TimeSpan.FromSeconds(1.1));
+        waiting.Dispose();
+        releasing.Dispose();
+        server.Signal(ServerProcess.SigTerm);
+        Assert.Equal(0, await server.WaitForExitAsync());
+    }
+
+    [LinuxFact]
     public async Task More_connections_than_descriptors_fail_the_start()
     {
         await using var server = ServerProcess.Start(
@@ -59,6 +96,21 @@ public sealed class DescriptorLimitTests(ITestOutputHelper output)
         Assert.Equal(1, await server.WaitForExitAsync());
         Assert.Contains("Peregrine:Limits:MaxConnections = \"1000\": there are descriptors for ", server.Output, StringComparison.Ordinal);
         Assert.Contains("LimitNOFILE=", server.Output, StringComparison.Ordinal);
+    }
+
+    private static async Task<Socket> ConnectAsync(IPEndPoint endPoint)
+    {
+        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(endPoint).WaitAsync(Limit);
+        return client;
+    }
+
+    private static async Task EchoAsync(Socket client, byte message)
+    {
+        await client.SendAsync(new[] { message });
+        var answer = new byte[1];
+        Assert.Equal(1, await client.ReceiveAsync(answer));
+        Assert.Equal(message, answer[0]);
     }
 
     private static Task<int> Never { get; } = new TaskCompletionSource<int>().Task;

@@ -60,6 +60,16 @@ public sealed class AcceptWatchdogTests
     }
 
     [Fact]
+    public async Task Errors_that_the_listener_waits_out_are_counted_by_their_type()
+    {
+        await using var server = await StartAsync();
+        using var meter = new RecordedMeter(server);
+        _listener.AcceptFailed!(SocketError.TooManyOpenSockets);
+        var (value, tags) = Assert.Single(meter.Recorded("peregrine.server.accept.errors"));
+        Assert.Equal((1, "test", "TooManyOpenSockets"), (value, tags["peregrine.endpoint"], tags["error.type"]));
+    }
+
+    [Fact]
     public async Task A_step_that_takes_no_time_and_does_not_end_is_reported()
     {
         await using var server = await StartAsync(endpoint: endpoint => endpoint.Addresses.Deny.Add(IPNetwork.Parse("127.0.0.0/8")));

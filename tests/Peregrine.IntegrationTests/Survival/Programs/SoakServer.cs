@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 using Peregrine.Server;
 using Peregrine.Sockets;
 
@@ -22,6 +23,16 @@ internal static class SoakServer
     /// <summary>Answers with the bytes that are rented of the pool, and the connections that are open.</summary>
     public const byte Ask = (byte)'?';
 
+    /// <summary>
+    /// Takes every descriptor that is left, and answers when a file can be opened and a thread started all the same: when the reserve was given up.
+    /// </summary>
+    public const byte Exhaust = (byte)'X';
+
+    /// <summary>Gives them back.</summary>
+    public const byte Release = (byte)'Y';
+
+    private static readonly List<SafeFileHandle> s_taken = [];
+
     public static async Task<int> RunAsync()
     {
         var builder = Host.CreateApplicationBuilder();
@@ -36,6 +47,47 @@ internal static class SoakServer
             .Configure(options => options.Limits.ExemptNetworks.Add(System.Net.IPNetwork.Parse("127.0.0.0/8"))));
         await builder.Build().RunAsync();
         return Environment.ExitCode;
+    }
+
+    private static byte TakeAll()
+    {
+        while (TryOpen() is { } file)
+        {
+            s_taken.Add(file);
+        }
+
+        return 1;
+    }
+
+    private static async Task<byte> WaitForReserveAsync()
+    {
+        while (true)
+        {
+            using (var file = TryOpen())
+            {
+                if (file is not null)
+                {
+                    var thread = new Thread(static () => { });
+                    thread.Start();
+                    thread.Join();
+                    return 2;
+                }
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
+        }
+    }
+
+    private static SafeFileHandle? TryOpen()
+    {
+        try
+        {
+            return File.OpenHandle("/dev/null");
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     private static async Task HandleAsync(ConnectionContext connection, PeregrineServer server)
@@ -59,6 +111,13 @@ internal static class SoakServer
                         return;
                     case Block:
                         new ManualResetEventSlim().Wait(TimeSpan.FromMilliseconds(20));
+                        break;
+                    case Exhaust:
+                        await output.WriteAsync(new[] { TakeAll() });
+                        await output.WriteAsync(new[] { await WaitForReserveAsync() });
+                        return;
+                    case Release:
+                        s_taken.ForEach(static file => file.Dispose());
                         break;
                     case Ask:
                         await output.WriteAsync(Encoding.ASCII.GetBytes($"{PinnedMemoryPool.Shared.RentedBytes} {server.Endpoints[0].Connections}"));
