@@ -40,6 +40,12 @@ internal sealed class DescriptorReserve
 
         lock (_lock)
         {
+            // Counted before, not found out by opening: that would leave none for a moment, in which a thread that starts ends the process.
+            if (_isGivenUp && IsShort())
+            {
+                return false;
+            }
+
             try
             {
                 for (var i = 0; i < Size; i++)
@@ -61,6 +67,10 @@ internal sealed class DescriptorReserve
             return true;
         }
     }
+
+    /// <summary>There are no more than those that are given up, one for the accept, and one to spare.</summary>
+    private static bool IsShort() =>
+        FileDescriptors.Limit is { } limit && (FileDescriptors.CountOpen() is not { } open || limit - open < Size + 2);
 
     private void ReleaseLocked()
     {

@@ -31,10 +31,13 @@ internal static class SoakServer
     /// <summary>Gives them back.</summary>
     public const byte Release = (byte)'Y';
 
+    private const int PoolThreads = 8;
+
     private static readonly List<SafeFileHandle> s_taken = [];
 
     public static async Task<int> RunAsync()
     {
+        ThreadPool.SetMinThreads(PoolThreads + 2, 2);
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
             .AddFilter((_, level) => level == LogLevel.Information || level >= LogLevel.Critical);
@@ -51,6 +54,10 @@ internal static class SoakServer
 
     private static byte TakeAll()
     {
+        // The pool has its threads before: one that starts before an accept has found that descriptors are short ends the process.
+        using var all = new Barrier(PoolThreads);
+        Task.WaitAll([.. Enumerable.Range(0, PoolThreads).Select(_ => Task.Factory.StartNew(
+            () => all.SignalAndWait(TimeSpan.FromSeconds(10)), CancellationToken.None, TaskCreationOptions.None, TaskScheduler.Default))]);
         while (TryOpen() is { } file)
         {
             s_taken.Add(file);
@@ -115,7 +122,7 @@ internal static class SoakServer
                     case Exhaust:
                         await output.WriteAsync(new[] { TakeAll() });
                         await output.WriteAsync(new[] { await WaitForReserveAsync() });
-                        return;
+                        break; // It keeps its own descriptor.
                     case Release:
                         s_taken.ForEach(static file => file.Dispose());
                         break;
