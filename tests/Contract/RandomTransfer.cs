@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
 using Xunit.Sdk;
 
 namespace Peregrine.Contract;
@@ -25,6 +26,12 @@ public static class RandomTransfer
         await Task.WhenAll(GuardAsync(SideAsync(pair.Server, toClient, toServer)), GuardAsync(SideAsync(pair.Client, toServer, toClient)));
         if (failure is null)
             await GuardAsync(pair.DisposeConnectionsAsync());
+        foreach (var connection in failure is null ? [pair.Server, pair.Client] : Array.Empty<ConnectionContext>())
+        {
+            if (connection.Features.Get<IConnectionBufferFeature>() is { } buffers && (buffers.UnreadBytes, buffers.UnsentBytes) is var kept and not (0, 0))
+                failure = new XunitException($"{kept} bytes are still said to be unread and unsent.");
+        }
+
         if (failure is not null)
             throw new XunitException($"The random transfer with seed {seed} failed: {failure.Message}", failure);
 

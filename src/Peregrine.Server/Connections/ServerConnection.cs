@@ -70,6 +70,8 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort() => Abort(ConnectionCloseReason.DrainDeadline, new ConnectionAbortedException("The server's shutdown timeout is over."));
 
+    public void SetReason(ConnectionCloseReason reason) => _close.TrySetReason(reason);
+
     /// <summary>Resets the connection.</summary>
     public void Abort(ConnectionCloseReason reason, ConnectionAbortedException exception)
     {

@@ -46,8 +46,8 @@ public sealed class ServerLimits
 
     /// <summary>
     /// How many bytes the connections keep in buffers at most, over all endpoints: received and not consumed, written and not sent. Default: a
-    /// quarter of the memory that the process may use; at least 1,048,576. Above it, once a second, connections are reset, those whose peers take
-    /// or send least first, until it is kept.
+    /// quarter of the memory that the process may use; at least 1,048,576. Above it, once a second, connections are reset until it is kept: first those
+    /// that would take longest, at the pace of their peers in that second, to get rid of what they keep.
     /// </summary>
     public long? MaxBufferedBytes { get; set; }
 }

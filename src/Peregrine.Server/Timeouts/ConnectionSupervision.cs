@@ -126,6 +126,8 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
             return;
         }
 
+        // First: the handler may be done as soon as it hears of it.
+        _owner.SetReason(reason);
         var exception = new ConnectionAbortedException(explanation);
         Endpoint.Server.Report.Ended(Endpoint.Name, reason, _owner.Context.ConnectionId, _owner.Context.RemoteEndPoint, explanation);
         if (Volatile.Read(ref _handshake) is { } turn)

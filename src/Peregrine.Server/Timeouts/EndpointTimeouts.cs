@@ -3,8 +3,13 @@ namespace Peregrine.Server.Timeouts;
 /// <summary>
 /// How long the peers of an endpoint may take, section <c>Peregrine:Endpoints:&lt;name&gt;:Timeouts</c>. Each is looked at once a second, so it ends a
 /// connection up to a second late, and does so also while the handler reads nothing. <see cref="TimeSpan.Zero"/> is off. A change of the
-/// configuration takes effect at once, except where <c>IConnectionTimeoutFeature</c> has set another time for a connection.
+/// configuration takes effect at once, except where <see cref="Features.IConnectionTimeoutFeature"/> has set another time for a connection.
 /// </summary>
+/// <remarks>
+/// They need a transport that counts bytes (<see cref="Features.IConnectionByteCountFeature"/>), and the rate of messages one that tells of its buffers
+/// (<see cref="Features.IConnectionBufferFeature"/>), as the socket transport does. What a peer has acknowledged is known of TCP on Linux; elsewhere,
+/// what the system has taken counts as acknowledged, and it takes no more than its buffer.
+/// </remarks>
 public sealed class EndpointTimeouts
 {
     /// <summary>
@@ -21,13 +26,13 @@ public sealed class EndpointTimeouts
 
     /// <summary>
     /// How long a peer may send nothing, and acknowledge nothing of what is sent to it. Default 2 minutes and 10 seconds; to 24 days. What this side
-    /// writes does not count: a peer that is gone acknowledges nothing. Then the connection is reset, with
-    /// <c>ConnectionCloseReason.IdleTimeout</c>.
+    /// writes does not count: a peer that is gone acknowledges nothing. Nor does it count as silence while bytes of the peer wait for a handler that
+    /// does not read: it is this side then that is awaited. Then the connection is reset, with <c>ConnectionCloseReason.IdleTimeout</c>.
     /// </summary>
     public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(130);
 
     /// <summary>
-    /// How long a peer may take nothing of what is there for it. Default 20 seconds; to 24 days. A peer that takes a little, however slowly, is not
+    /// How long a peer may take nothing of what is there for it: what is flushed, and what the system has taken to send. Default 20 seconds; to 24 days. A peer that takes a little, however slowly, is not
     /// meant. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>.
     /// </summary>
     public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(20);

@@ -14,7 +14,7 @@ internal sealed class InMemoryReader(OneWayPipe pipe) : PipeReader
     private volatile bool _completed;
 
     /// <summary>Bytes that were received and are not consumed.</summary>
-    public long UnreadBytes => pipe.BytesReceived - Volatile.Read(ref _consumed);
+    public long UnreadBytes => _completed ? 0 : pipe.BytesReceived - Volatile.Read(ref _consumed);
 
     public bool IsReading => _pending;
 

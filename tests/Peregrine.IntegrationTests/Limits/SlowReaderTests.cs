@@ -142,6 +142,39 @@ public sealed class SlowReaderTests(ITestOutputHelper output)
         Assert.InRange(most, long.MinValue, 1 << 20);
     }
 
+    [LinuxFact]
+    public async Task A_peer_that_only_acknowledges_is_not_idle_and_one_that_is_sent_nothing_is()
+    {
+        var idle = TimeSpan.FromSeconds(2);
+        var written = 0;
+        await using var server = await RealServer.StartAsync(
+            async connection =>
+            {
+                var isFirst = Interlocked.Increment(ref written) == 1;
+                for (var i = 0; i < 12 && isFirst; i++)
+                {
+                    await connection.Transport.Output.WriteAsync(new byte[10]);
+                    await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System);
+                }
+
+                if (!isFirst)
+                {
+                    await connection.Transport.Input.ReadAsync();
+                }
+            },
+            endpoint: endpoint => endpoint.Timeouts.Idle = idle);
+        using var fed = await server.ConnectAsync();
+        await UntilAsync(() => written == 1);
+        using var silent = await server.ConnectAsync();
+        var started = Stopwatch.GetTimestamp();
+        await Assert.ThrowsAsync<SocketException>(() => silent.ReceiveToEndAsync(new byte[16]));
+        var took = Stopwatch.GetElapsedTime(started);
+        var received = await fed.ReceiveToEndAsync(new byte[16]);
+        output.WriteLine($"idle timeout {idle.TotalSeconds} s: the silent one ended after {took.TotalSeconds:0.00} s, the one that only acknowledged got all {received} bytes in 6 s");
+        Assert.InRange(took, idle - TimeSpan.FromMilliseconds(100), idle + TimeSpan.FromSeconds(1.5));
+        Assert.Equal(120, received);
+    }
+
     private static void Append(IncrementalHash hash, ReadOnlySequence<byte> bytes)
     {
         foreach (var segment in bytes)

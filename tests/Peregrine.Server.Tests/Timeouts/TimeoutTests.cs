@@ -66,7 +66,9 @@ public sealed class TimeoutTests
         var reading = await writing.ConnectAsync();
         for (var i = 0; i < 8; i++)
         {
-            await reading.ReceiveAsync(1);
+            // Bytes that came after the last: the one before is consumed.
+            var read = await reading.Transport.Input.ReadAsync().AsTask().InTimeAsync();
+            reading.Transport.Input.AdvanceTo(read.Buffer.End);
             writing.Pass(2);
         }
 
@@ -273,6 +275,37 @@ public sealed class TimeoutTests
         server.Pass(1);
         await server.EndsAfterAsync(20, ConnectionCloseReason.IdleTimeout);
         Assert.Contains("IConnectionTimeoutFeature.Idle", Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_whose_handler_is_done_has_no_idle_timeout_and_still_a_write_timeout()
+    {
+        await using var server = await SupervisedServer.StartAsync(
+            async connection =>
+            {
+                var memory = connection.Transport.Output.GetMemory(100_000);
+                connection.Transport.Output.Advance(memory.Length);
+                await connection.CloseRequested().WhenFiredAsync();
+            },
+            ("ClientCloseGrace", "00:10:00"), ("ShutdownTimeout", "01:00:00"), (":Timeouts:Idle", "00:00:00"), (":Timeouts:WriteProgress", "00:00:05"));
+        await server.ConnectAsync();
+        server.Pass(20);
+        server.IsNotEnded();
+
+        // Its goodbye is more than the peer takes: flushed now, and waited for.
+        var stop = server.Inner.StopAsync();
+        await SupervisedServer.UntilAsync(() => server.Inner.Server.State == ServerState.Stopping);
+        await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        server.Pass(1);
+        await server.EndsAfterAsync(5, ConnectionCloseReason.ServerStopping);
+        Assert.Contains(":Timeouts:WriteProgress", Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
+        for (var i = 0; i < 100 && !stop.IsCompleted; i++)
+        {
+            server.Pass(1);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+        }
+
+        await stop;
     }
 
     [Fact]
