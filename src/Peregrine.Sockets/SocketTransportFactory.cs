@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.ObjectPool;
 using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.EventLoops;
 using Peregrine.Sockets.Listening;
 using Peregrine.Sockets.Scheduling;
 using Peregrine.Sockets.Time;
@@ -35,9 +36,11 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     private readonly SocketTransportOptions _options;
     private readonly StreamSettings _settings;
     private static int s_inlineReported;
+    private static int s_loopsReported;
 
     private readonly ILogger _logger;
     private readonly LoopWatch? _loopWatch;
+    private readonly LoopWatch? _stallWatch;
     private readonly SocketTuning _tuning;
     private readonly GrantReport _grants;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
@@ -72,6 +75,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         {
             _loopWatch = CreateLoopWatch();
         }
+        else if (options.Scheduling == ConnectionScheduling.EventLoop)
+        {
+            _stallWatch = CreateStallWatch();
+        }
     }
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
@@ -100,8 +107,8 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
         var address = sockets[0].LocalEndPoint!;
-        var listeners = Array.ConvertAll(
-            sockets, listening => new SocketConnectionListener(listening, socket => Accepted(socket, address), _options.AcceptSlots, _options.TimeProvider, _logger));
+        var origin = CreateLoopOrigin(sockets, address);
+        var listeners = Array.ConvertAll(sockets, listening => Listen(listening, address, origin));
         return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
@@ -151,6 +158,48 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
+    /// <summary>Null if its connections are not to go on on event loops.</summary>
+    private LoopOrigin? CreateLoopOrigin(Socket[] sockets, EndPoint address)
+    {
+        if (_stallWatch is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
+        }
+        catch
+        {
+            Array.ForEach(sockets, socket => socket.Dispose());
+            throw;
+        }
+    }
+
+    private SocketConnectionListener Listen(Socket listening, EndPoint address, LoopOrigin? origin)
+    {
+        IAcceptor acceptor = origin is null
+            ? new SocketAcceptor(listening, socket => Accepted(socket, address), _logger)
+            : new LoopAcceptor(listening, (socket, peer) => Accepted(socket, address, peer), origin);
+        return new SocketConnectionListener(listening, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
+    }
+
+    private LoopWatch? CreateStallWatch()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            return new LoopWatch(_options.TimeProvider, _logger);
+        }
+
+        if (Interlocked.Exchange(ref s_loopsReported, 1) == 0)
+        {
+            SocketsLog.EventLoopNotPossible(_logger);
+        }
+
+        return null;
+    }
+
     private LoopWatch? CreateLoopWatch()
     {
         if (InlineCompletions.TryEnable())
@@ -176,9 +225,26 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         new(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
         {
             Socket = socket,
-
-            // A listener on every address does not tell which one it was: then the connection asks, if somebody wants to know.
-            LocalEndPoint = local is IPEndPoint { Address: var address } && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? null : local,
+            LocalEndPoint = KnownAddress(local),
             RemoteEndPoint = socket.RemoteEndPoint,
         };
+
+    private StreamConnection<LoopStreamSocket> Accepted(LoopSocket socket, EndPoint listener, EndPoint? peer)
+    {
+        if (_tuning.HasStepsForAccepted(socket.IsTcp))
+        {
+            _tuning.ApplyToAccepted(socket.Socket);
+        }
+
+        return new StreamConnection<LoopStreamSocket>(new LoopStreamSocket(socket), _settings, lingerInBackground: false)
+        {
+            Connected = socket,
+            LocalEndPoint = KnownAddress(listener),
+            RemoteEndPoint = peer,
+        };
+    }
+
+    /// <summary>A listener on every address does not tell which one it was: then the connection asks, if somebody wants to know.</summary>
+    private static EndPoint? KnownAddress(EndPoint? local) =>
+        local is IPEndPoint { Address: var address } && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? null : local;
 }

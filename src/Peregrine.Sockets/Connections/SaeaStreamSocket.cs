@@ -161,7 +161,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     public void ShutdownSend()
     {
-        _state.FinSent = true;
+        _state.Ending.FinSent = true;
         try
         {
             _state.Socket.Shutdown(SocketShutdown.Send);
@@ -228,9 +228,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
         public IStreamSocketCompletions Completions = null!;
-        public volatile bool FinSent;
-        private volatile bool _finReceived;
-        private volatile bool _resetReported;
+        public PeerEnding Ending;
         private long _peerWatch;
         private volatile bool _released;
 
@@ -258,7 +256,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         // A receive may have taken the error of a reset already: the hang-up stays.
         void IPeerWatcher.OnPeerGone(bool isError, bool isHangUp) =>
-            Completions.OnPeerGone(isError || (isHangUp && !FinSent && Socket.ProtocolType == ProtocolType.Tcp));
+            Completions.OnPeerGone(isError || (isHangUp && !Ending.FinSent && Socket.ProtocolType == ProtocolType.Tcp));
 
         /// <summary>
         /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
@@ -288,42 +286,19 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         void IThreadPoolWorkItem.Execute() => Completions.OnReceived(Result);
 
         public IoResult Received(int bytes, SocketError error) =>
-            bytes == 0 && error == SocketError.Success && IsReset()
+            bytes == 0 && error == SocketError.Success && Ending.IsReset(new Asked(Socket))
                 ? new IoResult(0, SocketError.ConnectionReset)
                 : Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
 
         /// <summary>Notes what an error says about the peer's FIN.</summary>
-        public IoResult Reported(IoResult result)
-        {
-            if (result.Error == SocketError.ConnectionReset)
-            {
-                _resetReported = true;
-            }
-            else if (result.Error == SocketError.Shutdown && !_resetReported)
-            {
-                // EPIPE first: in CLOSE_WAIT, after the peer's FIN, that is what Linux makes of a reset (tcp_reset).
-                _finReceived = true;
-            }
+        public IoResult Reported(IoResult result) => Ending.Reported(result);
+    }
 
-            return result;
-        }
+    private readonly struct Asked(Socket socket) : IEndingSocket
+    {
+        public bool IsClosed => TcpEnding.IsClosed(socket);
 
-        /// <summary>
-        /// What a receive of nothing means. The kernel reports a reset once; if a send took the report, or is about to, a receive sees an end
-        /// of stream like that of a FIN. What tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where
-        /// a connection that has sent no FIN itself comes only by a reset; and that one came after a FIN if its error is EPIPE.
-        /// </summary>
-        private bool IsReset()
-        {
-            // Our FIN once more after the state: sent meanwhile and acknowledged, it ends in CLOSE too.
-            if (FinSent || _finReceived || !TcpEnding.IsClosed(Socket) || FinSent)
-            {
-                return false;
-            }
-
-            _finReceived = TcpEnding.TakeError(Socket) == TcpEnding.BrokenPipe;
-            return !_finReceived;
-        }
+        public int TakeError() => TcpEnding.TakeError(socket);
     }
 
     internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem

@@ -1,0 +1,122 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Peregrine.Sockets.EventLoops;
+
+/// <summary>
+/// Notices loops that handlers hold, and gives them to other threads. It looks every 5 ms while there is something to do, and not at all while
+/// every loop waits.
+/// </summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
+internal sealed class LoopStallWatch
+{
+    // Held for 10 ms, at 15 ms at the latest. A hand-over costs a wake-up of another thread, some 10 µs: that is nothing beside the time that is lost by then.
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(5);
+    private const int TicksToTakeOver = 2;
+
+    // Longer than it takes a server with little to do until its next message: going to sleep and waking up costs more than to look.
+    private const int TicksToSleep = 40;
+
+    // A thread that was not run itself, because the machine is busy or the process was paused, has seen nothing of the others.
+    private static readonly TimeSpan MostLate = 2 * Tick;
+
+    private readonly TimeProvider _clock = TimeProvider.System;
+    private readonly EventLoop[] _loops;
+    private readonly LoopThreads _threads;
+    private readonly Seen[] _seen;
+    private readonly SemaphoreSlim _wake = new(0);
+    private int _isAsleep;
+
+    public LoopStallWatch(EventLoop[] loops, LoopThreads threads)
+    {
+        _loops = loops;
+        _threads = threads;
+        _seen = new Seen[loops.Length];
+        new Thread(Run) { IsBackground = true, Name = "Peregrine event loop watch" }.UnsafeStart();
+    }
+
+    /// <summary>After a loop has left its wait, with a full barrier.</summary>
+    public void OnLoopBusy()
+    {
+        // Either the watch, which looks at the loops after it has said that it sleeps, sees the loop at work, or this sees that it sleeps.
+        if (Volatile.Read(ref _isAsleep) != 0 && Interlocked.Exchange(ref _isAsleep, 0) != 0)
+        {
+            _wake.Release();
+        }
+    }
+
+    private void Run()
+    {
+        var quiet = 0;
+        while (true)
+        {
+            if (quiet < TicksToSleep)
+            {
+                var before = _clock.GetTimestamp();
+                _wake.Wait(Tick);
+                var isLate = _clock.GetElapsedTime(before) > MostLate;
+                quiet = Look(isLate) ? 0 : quiet + 1;
+                continue;
+            }
+
+            Interlocked.Exchange(ref _isAsleep, 1);
+            if (!Array.TrueForAll(_loops, loop => EventLoop.IsWaiting(loop.Position)) && Interlocked.Exchange(ref _isAsleep, 0) != 0)
+            {
+                quiet = 0; // Nobody wakes it for what it has seen itself.
+                continue;
+            }
+
+            _wake.Wait();
+            quiet = 0;
+        }
+    }
+
+    /// <summary>True if a loop has done something since the last look.</summary>
+    private bool Look(bool isLate)
+    {
+        var isActive = false;
+        for (var i = 0; i < _loops.Length; i++)
+        {
+            var position = _loops[i].Position;
+            ref var seen = ref _seen[i];
+            if (position != seen.Position)
+            {
+                seen = new Seen(position, 0, IsReported: false);
+                isActive = true;
+            }
+            else if (!EventLoop.IsWaiting(position))
+            {
+                isActive = true;
+                seen.Ticks += isLate ? 0 : 1;
+                if (seen.Ticks >= TicksToTakeOver)
+                {
+                    TakeOver(_loops[i], ref seen);
+                }
+            }
+        }
+
+        return isActive;
+    }
+
+    private void TakeOver(EventLoop loop, ref Seen seen)
+    {
+        if (_threads.TryReserve())
+        {
+            if (loop.TryTakeOver(seen.Position, out var position))
+            {
+                _threads.Give(loop, position);
+                _threads.Prepare();
+            }
+            else
+            {
+                _threads.GiveBack(); // The handler has just given it back.
+            }
+        }
+        else if (seen.Ticks * Tick >= Scheduling.LoopWatch.Limit && !seen.IsReported && loop.OriginAt(seen.Position) is { } origin)
+        {
+            seen.IsReported = true;
+            origin.Watch.ReportStall(origin.EndPoint, seen.Ticks * Tick, _threads.Total);
+        }
+    }
+
+    private record struct Seen(long Position, int Ticks, bool IsReported);
+}
