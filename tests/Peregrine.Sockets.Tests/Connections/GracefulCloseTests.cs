@@ -8,8 +8,12 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
+public sealed class ThreadPoolGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.EventLoop);
+
 /// <summary>The close sequence against real sockets whose other side does not play along.</summary>
-public sealed class GracefulCloseTests : IAsyncDisposable
+public abstract class GracefulCloseTests(ConnectionScheduling scheduling) : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly LeakCheckingMemoryPool _pool = new();
@@ -299,7 +303,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
     private async Task<ConnectionContext> AcceptAsync(Socket? client = null, CloseOptions? close = null, SocketOptions? socket = null)
     {
         var transport = new SocketTransportFactory(
-            new SocketTransportOptions { TimeProvider = _clock, MemoryPool = _pool, Close = close ?? new(), Socket = socket ?? new() }, NullLoggerFactory.Instance);
+            new SocketTransportOptions { Scheduling = scheduling, TimeProvider = _clock, MemoryPool = _pool, Close = close ?? new(), Socket = socket ?? new() }, NullLoggerFactory.Instance);
         _listener ??= await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         await (client ?? _client).ConnectAsync(_listener.EndPoint);
         return (await _listener.AcceptAsync().Bounded())!;
