@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Peregrine.Sockets.Linux;
@@ -20,7 +21,8 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
     private readonly Lock _lock = new();
 
     // Under the lock.
-    private List<TaskCompletionSource> _waiting = [];
+    private readonly List<AcceptWaiter> _waiting = [];
+    private readonly Stack<AcceptWaiter> _free = [];
     private int _edges;
 
     /// <param name="socket">Listening, not blocking; closed after <see cref="Release"/>.</param>
@@ -45,6 +47,7 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -56,9 +59,15 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
                 return connection;
             }
 
-            if (TryWait(edges) is { } waiting)
+            if (TryWait(edges) is { } waiter)
             {
-                await WaitAsync(waiting, cancellationToken).ConfigureAwait(false);
+                using (cancellationToken.UnsafeRegister(static (waiter, token) => ((AcceptWaiter)waiter!).Owner.Cancel((AcceptWaiter)waiter, token), waiter))
+                {
+                    await waiter.Task.ConfigureAwait(false);
+                }
+
+                // The registration is gone: nobody cancels it any more.
+                GiveBack(waiter);
             }
         }
     }
@@ -70,51 +79,31 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
 
     public override void OnEvents(uint events)
     {
-        List<TaskCompletionSource> waiting;
+        AcceptWaiter? first = null;
+        AcceptWaiter[] others = [];
         lock (_lock)
         {
             // Counted first: who has found the queue empty before, and waits only now, tries again.
             _edges++;
-            if (_waiting.Count == 0)
+            if (_waiting.Count > 0)
             {
-                return;
+                first = _waiting[0];
+                others = _waiting.Count > 1 ? [.. _waiting.Skip(1)] : [];
+                _waiting.Clear();
             }
-
-            waiting = _waiting;
-            _waiting = [];
         }
 
         // One goes on here; the others must not wait for what it runs.
-        for (var i = 1; i < waiting.Count; i++)
+        foreach (var other in others)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static other => other.TrySetResult(), waiting[i], preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static other => other.End(), other, preferLocal: false);
         }
 
-        waiting[0].TrySetResult();
-    }
-
-    private async ValueTask WaitAsync(TaskCompletionSource waiting, CancellationToken cancellationToken)
-    {
-        using (cancellationToken.UnsafeRegister(static (waiting, token) => Cancel((TaskCompletionSource)waiting!, token), waiting))
-        {
-            try
-            {
-                await waiting.Task.ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                lock (_lock)
-                {
-                    _waiting.Remove(waiting);
-                }
-
-                throw;
-            }
-        }
+        first?.End();
     }
 
     /// <summary>Null if the loop has told of connections since then.</summary>
-    private TaskCompletionSource? TryWait(int edges)
+    private AcceptWaiter? TryWait(int edges)
     {
         lock (_lock)
         {
@@ -123,16 +112,37 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
                 return null;
             }
 
-            // Goes on where the loop completes it.
-            var waiting = new TaskCompletionSource();
-            _waiting.Add(waiting);
-            return waiting;
+            if (!_free.TryPop(out var waiter))
+            {
+                waiter = new AcceptWaiter(this);
+            }
+
+            _waiting.Add(waiter);
+            return waiter;
+        }
+    }
+
+    private void GiveBack(AcceptWaiter waiter)
+    {
+        lock (_lock)
+        {
+            _free.Push(waiter);
         }
     }
 
     /// <summary>Who cancels must not find itself running the application's code.</summary>
-    private static void Cancel(TaskCompletionSource waiting, CancellationToken token) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static canceled => canceled.Waiting.TrySetCanceled(canceled.Token), (Waiting: waiting, Token: token), preferLocal: false);
+    private void Cancel(AcceptWaiter waiter, CancellationToken token)
+    {
+        lock (_lock)
+        {
+            if (!_waiting.Remove(waiter))
+            {
+                return; // The loop was faster.
+            }
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static canceled => canceled.Waiter.Cancel(canceled.Token), (Waiter: waiter, Token: token), preferLocal: false);
+    }
 
     /// <summary>False if the queue is empty.</summary>
     /// <exception cref="SocketException">accept(2) failed.</exception>
