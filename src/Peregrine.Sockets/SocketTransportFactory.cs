@@ -107,8 +107,19 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
         var address = sockets[0].LocalEndPoint!;
-        var origin = CreateLoopOrigin(sockets, address);
-        var listeners = Array.ConvertAll(sockets, listening => Listen(listening, address, origin));
+        SocketConnectionListener[] listeners;
+        try
+        {
+            var origin = _stallWatch is null ? null : new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
+            listeners = Array.ConvertAll(sockets, listening => Listen(listening, address, origin));
+        }
+        catch
+        {
+            // Descriptors or threads are short for event loops.
+            Array.ForEach(sockets, socket => socket.Dispose());
+            throw;
+        }
+
         return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
@@ -154,25 +165,6 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         catch
         {
             socket.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Null if its connections are not to go on on event loops.</summary>
-    private LoopOrigin? CreateLoopOrigin(Socket[] sockets, EndPoint address)
-    {
-        if (_stallWatch is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            return new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
-        }
-        catch
-        {
-            Array.ForEach(sockets, socket => socket.Dispose());
             throw;
         }
     }

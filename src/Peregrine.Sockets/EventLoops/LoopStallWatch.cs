@@ -1,12 +1,9 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>
 /// Notices loops that handlers hold, and gives them to other threads. It looks every 5 ms while there is something to do, and not at all while
 /// every loop waits.
 /// </summary>
-[SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
 internal sealed class LoopStallWatch
 {
     // Held for 10 ms, at 15 ms at the latest. A hand-over costs a wake-up of another thread, some 10 µs: that is nothing beside the time that is lost by then.
@@ -23,7 +20,9 @@ internal sealed class LoopStallWatch
     private readonly EventLoop[] _loops;
     private readonly LoopThreads _threads;
     private readonly Seen[] _seen;
-    private readonly SemaphoreSlim _wake = new(0);
+
+    // A monitor, because it waits at once: what spins first would take the time of a loop, on a core that both share.
+    private readonly object _gate = new();
     private int _isAsleep;
 
     public LoopStallWatch(EventLoop[] loops, LoopThreads threads)
@@ -40,33 +39,52 @@ internal sealed class LoopStallWatch
         // Either the watch, which looks at the loops after it has said that it sleeps, sees the loop at work, or this sees that it sleeps.
         if (Volatile.Read(ref _isAsleep) != 0 && Interlocked.Exchange(ref _isAsleep, 0) != 0)
         {
-            _wake.Release();
+            lock (_gate)
+            {
+                Monitor.Pulse(_gate);
+            }
         }
     }
 
     private void Run()
     {
-        var quiet = 0;
         while (true)
         {
-            if (quiet < TicksToSleep)
+            for (var quiet = 0; quiet < TicksToSleep; quiet++)
             {
                 var before = _clock.GetTimestamp();
-                _wake.Wait(Tick);
-                var isLate = _clock.GetElapsedTime(before) > MostLate;
-                quiet = Look(isLate) ? 0 : quiet + 1;
-                continue;
+                lock (_gate)
+                {
+                    Monitor.Wait(_gate, Tick);
+                }
+
+                if (Look(isLate: _clock.GetElapsedTime(before) > MostLate))
+                {
+                    quiet = -1;
+                }
             }
 
-            Interlocked.Exchange(ref _isAsleep, 1);
-            if (!Array.TrueForAll(_loops, loop => EventLoop.IsWaiting(loop.Position)) && Interlocked.Exchange(ref _isAsleep, 0) != 0)
+            Sleep();
+        }
+    }
+
+    /// <summary>Until a loop has something to do.</summary>
+    private void Sleep()
+    {
+        Interlocked.Exchange(ref _isAsleep, 1);
+        if (!Array.TrueForAll(_loops, loop => EventLoop.IsWaiting(loop.Position)))
+        {
+            Volatile.Write(ref _isAsleep, 0); // Whoever has seen it meanwhile wakes nobody.
+            return;
+        }
+
+        lock (_gate)
+        {
+            // Cleared before the pulse, which takes the lock: it is seen here, or pulses after the wait has begun.
+            while (Volatile.Read(ref _isAsleep) != 0)
             {
-                quiet = 0; // Nobody wakes it for what it has seen itself.
-                continue;
+                Monitor.Wait(_gate);
             }
-
-            _wake.Wait();
-            quiet = 0;
         }
     }
 
