@@ -45,6 +45,9 @@ internal sealed class SocketConnectionListener : IConnectionListener
         _clock = clock;
         _logger = logger;
         EndPoint = socket.LocalEndPoint!;
+
+        // The process's first timer starts a thread, which takes descriptors: when they are short, and the back-off needs it, that would fail.
+        _ = Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
     }
 
     public EndPoint EndPoint { get; }
