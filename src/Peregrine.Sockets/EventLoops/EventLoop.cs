@@ -32,6 +32,7 @@ internal sealed class EventLoop(LoopGroup group)
 
     // The owner's. A new owner sees what the last one wrote before its last move.
     private int _count;
+    private int _owner;
     private LoopOrigin? _postedBy;
 
     public LoopGroup Group => group;
@@ -57,9 +58,14 @@ internal sealed class EventLoop(LoopGroup group)
         }
     }
 
+    /// <summary>The kernel's id of the thread that runs it; <see cref="ThreadActivity.Unknown"/> until that has begun to.</summary>
+    public int Owner => Volatile.Read(ref _owner);
+
     /// <summary>Runs the loop from a position on, until it is taken over. The caller has moved it there.</summary>
-    public void Run(long position)
+    public void Run(long position, int thread)
     {
+        // One that was taken over again before it began writes it too late, and then the next one writes its own, or the watch waits longer.
+        Volatile.Write(ref _owner, thread);
         while (TryHandleEvents(ref position) && TryRunPosted(ref position) && TryMove(ref position, NextRound(position) | IsWaitingBit))
         {
             // Nobody takes over a loop that waits.
@@ -77,7 +83,13 @@ internal sealed class EventLoop(LoopGroup group)
     public bool TryTakeOver(long seen, out long position)
     {
         position = seen + OneRound;
-        return !IsWaiting(seen) && Interlocked.CompareExchange(ref _position, position, seen) == seen;
+        if (IsWaiting(seen) || Interlocked.CompareExchange(ref _position, position, seen) != seen)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _owner, ThreadActivity.Unknown);
+        return true;
     }
 
     /// <summary>For whom the loop works at a position, if it is still there.</summary>

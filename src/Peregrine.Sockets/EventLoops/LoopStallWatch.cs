@@ -1,3 +1,5 @@
+using Peregrine.Sockets.Linux;
+
 namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>
@@ -15,6 +17,9 @@ internal sealed class LoopStallWatch
     // 64 connections got through twice as many as with 5 ms.
     private static readonly TimeSpan AlertTick = TimeSpan.FromMilliseconds(1);
     private const int AlertTicks = 1000;
+
+    // A thread that waits for a core for longer than that may as well be helped by another.
+    private static readonly TimeSpan StarvedLimit = TimeSpan.FromMilliseconds(100);
 
     // Longer than it takes a server with little to do until its next message: going to sleep and waking up costs more than to look.
     private const int TicksToSleep = 40;
@@ -65,7 +70,7 @@ internal sealed class LoopStallWatch
                 }
 
                 // A thread that was not run itself, because the machine is busy or the process was paused, has seen nothing of the others.
-                if (Look(isLate: _clock.GetElapsedTime(before) > 2 * tick))
+                if (Look(tick, isLate: _clock.GetElapsedTime(before) > 2 * tick))
                 {
                     quiet = -1;
                 }
@@ -96,7 +101,7 @@ internal sealed class LoopStallWatch
     }
 
     /// <summary>True if a loop has done something since the last look.</summary>
-    private bool Look(bool isLate)
+    private bool Look(TimeSpan tick, bool isLate)
     {
         var isActive = false;
         for (var i = 0; i < _loops.Length; i++)
@@ -105,14 +110,18 @@ internal sealed class LoopStallWatch
             ref var seen = ref _seen[i];
             if (position != seen.Position)
             {
-                seen = new Seen(position, 0, _clock.GetTimestamp(), IsReported: false);
+                seen = new Seen(position, 0, _clock.GetTimestamp(), default, IsReported: false);
                 isActive = true;
             }
             else if (!EventLoop.IsWaiting(position))
             {
                 isActive = true;
                 seen.Ticks += isLate ? 0 : 1;
-                if (seen.Ticks >= TicksToTakeOver)
+                if (seen.Ticks == 1)
+                {
+                    seen.CpuTime = ThreadActivity.CpuTime(_loops[i].Owner);
+                }
+                else if (seen.Ticks >= TicksToTakeOver && IsHeld(_loops[i], seen, tick))
                 {
                     TakeOver(_loops[i], ref seen);
                 }
@@ -120,6 +129,17 @@ internal sealed class LoopStallWatch
         }
 
         return isActive;
+    }
+
+    /// <summary>
+    /// Whether a handler holds the loop, and not the machine, on which its thread waits for a core: another would wait there, too, and this one gives its
+    /// time away when it gets it, because it has no loop any more.
+    /// </summary>
+    private bool IsHeld(EventLoop loop, in Seen seen, TimeSpan tick)
+    {
+        var owner = loop.Owner;
+        return _clock.GetElapsedTime(seen.Since) >= StarvedLimit
+            || (owner != ThreadActivity.Unknown && (!ThreadActivity.IsRunnable(owner) || ThreadActivity.CpuTime(owner) - seen.CpuTime >= tick / 2));
     }
 
     private void TakeOver(EventLoop loop, ref Seen seen)
@@ -148,5 +168,5 @@ internal sealed class LoopStallWatch
         }
     }
 
-    private record struct Seen(long Position, int Ticks, long Since, bool IsReported);
+    private record struct Seen(long Position, int Ticks, long Since, TimeSpan CpuTime, bool IsReported);
 }

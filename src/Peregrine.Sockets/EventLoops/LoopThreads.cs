@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.EventLoops;
 
@@ -99,9 +100,10 @@ internal sealed class LoopThreads(int most, TimeSpan idleLimit)
 
     private void Run()
     {
+        var id = ThreadActivity.CurrentId();
         while (TryTake(out var loop, out var position))
         {
-            loop.Run(position);
+            loop.Run(position, id);
             GiveBack();
         }
     }
