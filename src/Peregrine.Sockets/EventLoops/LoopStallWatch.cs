@@ -14,7 +14,7 @@ internal sealed class LoopStallWatch
     private const int TicksToTakeOver = 2;
 
     // Where one handler has blocked others will, and each costs its loop the time until it is noticed: with one message of 500 that blocks for 20 ms,
-    // 64 connections got through twice as many as with 5 ms.
+    // at 10 ms each that is most of the time.
     private static readonly TimeSpan AlertTick = TimeSpan.FromMilliseconds(1);
     private const int AlertTicks = 1000;
 
