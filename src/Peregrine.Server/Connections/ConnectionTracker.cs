@@ -46,7 +46,10 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         }
     }
 
-    /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
+    /// <summary>
+    /// Starts a connection where its scheduling wants it, on the thread pool if it has none, so that neither its middleware nor its handler can hold
+    /// up the caller.
+    /// </summary>
     public void Start(ConnectionContext context)
     {
         ServerConnection connection;
@@ -81,7 +84,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             connection.Abort();
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
+        connection.Schedule();
     }
 
     /// <summary>A connection is gone.</summary>

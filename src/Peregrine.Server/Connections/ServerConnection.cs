@@ -63,6 +63,19 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
     }
 
+    /// <summary>Runs it, not inside the call.</summary>
+    public void Schedule()
+    {
+        if (_connection.Features.Get<IConnectionSchedulingFeature>() is { } scheduling)
+        {
+            scheduling.Schedule(this);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
     void IThreadPoolWorkItem.Execute() => _ = RunAsync();
 
     private async Task RunAsync()

@@ -17,6 +17,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         typeof(IConnectionEndPointFeature), typeof(IConnectionLifetimeFeature), typeof(IMemoryPoolFeature),
         typeof(IConnectionSocketFeature), typeof(IConnectionCloseFeature), typeof(IConnectionByteCountFeature),
         typeof(IConnectionSendFileFeature), typeof(IConnectionHalfCloseFeature), typeof(IConnectionTcpInfoFeature),
+        typeof(IConnectionSchedulingFeature),
     ];
 
     private readonly StreamConnectionContext _connection;
@@ -93,7 +94,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
 
     private bool IsBuiltIn(Type key) =>
         Array.IndexOf(BuiltIn, key) >= 0
-        && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
+        && (key != typeof(IConnectionSocketFeature) || _connection.HasSocket)
         && (key != typeof(IConnectionTcpInfoFeature) || _connection.HasTcpInfo)
         && ((key != typeof(IConnectionSendFileFeature) && key != typeof(IConnectionHalfCloseFeature)) || !_connection.IsTransportReplaced);
 
