@@ -121,7 +121,7 @@ public sealed class LosslessTests(ITestOutputHelper output)
                 await connection.CloseRequested().WhenFiredAsync();
                 await connection.Transport.Output.WriteAsync("goodbye"u8.ToArray());
             },
-            options => (options.ClientCloseGrace, options.ShutdownTimeout) = (RealServer.Limit, RealServer.Limit));
+            options => (options.ClientCloseGrace, options.ShutdownTimeout) = (RealServer.Limit / 2, RealServer.Limit));
         var clients = Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
         {
             using var client = await server.ConnectAsync();
