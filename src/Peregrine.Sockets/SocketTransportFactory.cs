@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.ObjectPool;
 using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.EventLoops;
 using Peregrine.Sockets.Listening;
 using Peregrine.Sockets.Scheduling;
 using Peregrine.Sockets.Time;
@@ -35,9 +36,11 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     private readonly SocketTransportOptions _options;
     private readonly StreamSettings _settings;
     private static int s_inlineReported;
+    private static int s_loopsReported;
 
     private readonly ILogger _logger;
     private readonly LoopWatch? _loopWatch;
+    private readonly LoopWatch? _stallWatch;
     private readonly SocketTuning _tuning;
     private readonly GrantReport _grants;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
@@ -72,6 +75,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         {
             _loopWatch = CreateLoopWatch();
         }
+        else if (options.Scheduling == ConnectionScheduling.EventLoop)
+        {
+            _stallWatch = CreateStallWatch();
+        }
     }
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
@@ -105,7 +112,9 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         cancellationToken.ThrowIfCancellationRequested();
         if (endpoint is FileHandleEndPoint inherited)
         {
-            return new ValueTask<IConnectionListener>(Listener(InheritedSocket.Open(inherited, _options.Listeners, _tuning), isInherited: true));
+            var listening = InheritedSocket.Open(inherited, _options.Listeners, _tuning);
+            var bound = listening.LocalEndPoint!;
+            return new ValueTask<IConnectionListener>(Listen(listening, isInherited: true, bound, OriginOf(bound)));
         }
 
         if (endpoint is UnixDomainSocketEndPoint unix)
@@ -115,7 +124,20 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
-        var listeners = Array.ConvertAll(sockets, socket => Listener(socket, isInherited: false));
+        var address = sockets[0].LocalEndPoint!;
+        SocketConnectionListener[] listeners;
+        try
+        {
+            var origin = OriginOf(address);
+            listeners = Array.ConvertAll(sockets, listening => Listen(listening, isInherited: false, address, origin));
+        }
+        catch
+        {
+            // Descriptors or threads are short for event loops.
+            Array.ForEach(sockets, socket => socket.Dispose());
+            throw;
+        }
+
         return new ValueTask<IConnectionListener>(listeners is [var only] ? only : new SharedPortListener(listeners, _options.AcceptSlots));
     }
 
@@ -165,11 +187,30 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
-    private SocketConnectionListener Listener(Socket listening, bool isInherited)
+    private LoopOrigin? OriginOf(EndPoint address) =>
+        _stallWatch is null ? null : new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
+
+    private SocketConnectionListener Listen(Socket listening, bool isInherited, EndPoint address, LoopOrigin? origin)
     {
-        var address = listening.LocalEndPoint!;
-        return new SocketConnectionListener(
-            listening, isInherited, socket => Accepted(socket, address), _options.AcceptSlots, _options.TimeProvider, _logger);
+        IAcceptor acceptor = origin is null
+            ? new SocketAcceptor(listening, socket => Accepted(socket, address), _logger)
+            : new LoopAcceptor(listening, (socket, peer) => Accepted(socket, address, peer), origin);
+        return new SocketConnectionListener(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
+    }
+
+    private LoopWatch? CreateStallWatch()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            return new LoopWatch(_options.TimeProvider, _logger);
+        }
+
+        if (Interlocked.Exchange(ref s_loopsReported, 1) == 0)
+        {
+            SocketsLog.EventLoopNotPossible(_logger);
+        }
+
+        return null;
     }
 
     private LoopWatch? CreateLoopWatch()
@@ -197,9 +238,26 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         new(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
         {
             Socket = socket,
-
-            // A listener on every address does not tell which one it was: then the connection asks, if somebody wants to know.
-            LocalEndPoint = local is IPEndPoint { Address: var address } && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? null : local,
+            LocalEndPoint = KnownAddress(local),
             RemoteEndPoint = socket.RemoteEndPoint,
         };
+
+    private StreamConnection<LoopStreamSocket> Accepted(LoopSocket socket, EndPoint listener, EndPoint? peer)
+    {
+        if (_tuning.HasStepsForAccepted(socket.IsTcp))
+        {
+            _tuning.ApplyToAccepted(socket.Socket);
+        }
+
+        return new StreamConnection<LoopStreamSocket>(new LoopStreamSocket(socket), _settings, lingerInBackground: false)
+        {
+            Connected = socket,
+            LocalEndPoint = KnownAddress(listener),
+            RemoteEndPoint = peer,
+        };
+    }
+
+    /// <summary>A listener on every address does not tell which one it was: then the connection asks, if somebody wants to know.</summary>
+    private static EndPoint? KnownAddress(EndPoint? local) =>
+        local is IPEndPoint { Address: var address } && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? null : local;
 }

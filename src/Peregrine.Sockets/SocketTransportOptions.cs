@@ -1,5 +1,6 @@
 using System.Buffers;
 using Peregrine.Sockets.Connections;
+using Peregrine.Sockets.EventLoops;
 
 namespace Peregrine.Sockets;
 
@@ -34,7 +35,8 @@ public sealed class SocketTransportOptions
 
     /// <summary>
     /// Where reads and flushes go on that had to wait. Default <see cref="ConnectionScheduling.ThreadPool"/>. Where
-    /// <see cref="ConnectionScheduling.Inline"/> is not possible, it is logged once, and the default is used.
+    /// <see cref="ConnectionScheduling.Inline"/> or <see cref="ConnectionScheduling.EventLoop"/> is not possible, it is logged once, and the default is
+    /// used. Connections that this side makes do not go on on event loops, but on the thread pool.
     /// </summary>
     public ConnectionScheduling Scheduling { get; set; }
 
@@ -58,4 +60,7 @@ public sealed class SocketTransportOptions
 
     /// <summary>For tests: everything that the options do not tell.</summary>
     internal StreamSettings? StreamSettings { get; set; }
+
+    /// <summary>For tests: event loops that nobody else uses, instead of the process's.</summary>
+    internal LoopGroup? EventLoops { get; set; }
 }

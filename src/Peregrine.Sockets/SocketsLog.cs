@@ -32,6 +32,16 @@ internal static partial class SocketsLog
         "Socket.FastOpenQueueLength = {Length}: the kernel has TCP Fast Open switched off for servers, so connections are accepted without it; set bit 2 of net.ipv4.tcp_fastopen, which is {Setting}.")]
     public static partial void FastOpenIsOff(ILogger logger, int length, long setting);
 
-    [LoggerMessage(8, LogLevel.Error, "The listening socket of {EndPoint} is gone: it was closed or shut down outside the transport. Nothing is accepted on it any more.")]
+    [LoggerMessage(8, LogLevel.Warning,
+        "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, and all of the {Threads} threads that can go on with event loops are held, too: the other connections of that loop wait. Handlers that block for long, and many at once, need the scheduling \"ThreadPool\" instead of \"EventLoop\".")]
+    public static partial void LoopStalled(ILogger logger, EndPoint? endPoint, double milliseconds, int threads);
+
+    [LoggerMessage(9, LogLevel.Error, "What ran on an event loop for {EndPoint} threw an exception; the loop goes on.")]
+    public static partial void LoopWorkFailed(ILogger logger, EndPoint? endPoint, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Warning, "Scheduling \"EventLoop\" is not possible, so \"ThreadPool\" is used: the event loops stand on epoll, which only Linux has.")]
+    public static partial void EventLoopNotPossible(ILogger logger);
+
+    [LoggerMessage(11, LogLevel.Error, "The listening socket of {EndPoint} is gone: it was closed or shut down outside the transport. Nothing is accepted on it any more.")]
     public static partial void ListenerGone(ILogger logger, EndPoint endPoint);
 }

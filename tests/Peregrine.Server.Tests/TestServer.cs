@@ -16,6 +16,11 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Says no more than "not for ever".</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// For servers that give their port up and take it again: clients do not come from this address, so that none of them has the port meanwhile.
+    /// </summary>
+    public static readonly string OwnAddress = OperatingSystem.IsLinux() ? "127.0.77.1" : "127.0.0.1";
+
     private readonly LeakCheckingMemoryPool _pool = new();
     private readonly List<ConnectionContext> _clients = [];
 

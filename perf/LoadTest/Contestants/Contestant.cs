@@ -19,6 +19,7 @@ internal sealed record Contestant(string Name, string Title, Func<Service, Task<
     [
         new("peregrine", "Peregrine, ThreadPool", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.ThreadPool), TakesHandlers: true),
         new("peregrine-inline", "Peregrine, Inline", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.Inline), TakesHandlers: true),
+        new("peregrine-eventloop", "Peregrine, EventLoop", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.EventLoop), TakesHandlers: true),
         new(Reference, "Kestrel", service => KestrelContestant.StartAsync(service, inline: false), TakesHandlers: true),
         new("kestrel-inline", "Kestrel, inline", service => KestrelContestant.StartAsync(service, inline: true), InlineCompletions: true, TakesHandlers: true),
         new("dotnetty", "DotNetty 0.7.6", DotNettyContestant.StartAsync),

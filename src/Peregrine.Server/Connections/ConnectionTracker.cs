@@ -70,7 +70,10 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         }
     }
 
-    /// <summary>Starts a connection on the thread pool, so that neither its middleware nor its handler can hold up the caller.</summary>
+    /// <summary>
+    /// Starts a connection where its scheduling wants it, on the thread pool if it has none, so that neither its middleware nor its handler can hold
+    /// up the caller.
+    /// </summary>
     /// <param name="context">It has its place.</param>
     /// <param name="network">For whom it is counted until it is removed.</param>
     /// <exception cref="Exception">A transport may bring features that cannot be replaced, or fail to make them: it is not started.</exception>
@@ -96,7 +99,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             connection.Abort();
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
+        connection.Schedule();
     }
 
     /// <summary>A connection is gone.</summary>

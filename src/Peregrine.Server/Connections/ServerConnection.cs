@@ -86,6 +86,19 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
     }
 
+    /// <summary>Runs it, not inside the call.</summary>
+    public void Schedule()
+    {
+        if (_connection.Features.Get<IConnectionSchedulingFeature>() is { } scheduling)
+        {
+            scheduling.Schedule(this);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
     /// <summary>Once a second. The graceful close, which comes last, has bounds of its own.</summary>
     /// <returns>How many bytes it keeps in buffers.</returns>
     public long OnHeartbeat(uint now, uint elapsed, in TimeoutValues timeouts)

@@ -69,7 +69,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);
         options.AcceptSlots = section.Read(nameof(options.AcceptSlots), options.AcceptSlots, StrictSection.ParseNumber, OptionRanges.AcceptSlots);
-        options.Scheduling = section.Read(nameof(options.Scheduling), options.Scheduling, StrictSection.ParseName<ConnectionScheduling>, "ThreadPool or Inline");
+        options.Scheduling = section.Read(nameof(options.Scheduling), options.Scheduling, StrictSection.ParseName<ConnectionScheduling>, "ThreadPool, Inline or EventLoop");
         options.MaxUnreadBytes = section.Read(nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, StrictSection.ParseLong, OptionRanges.MaxUnreadBytes);
         SocketSettings.Read(section.GetSection(nameof(options.Socket)), options.Socket);
         ReadClose(section.GetSection(nameof(options.Close)), options.Close);

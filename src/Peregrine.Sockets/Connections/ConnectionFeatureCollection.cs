@@ -19,6 +19,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         typeof(IConnectionSocketFeature), typeof(IConnectionCloseFeature), typeof(IConnectionByteCountFeature),
         typeof(IConnectionSendFileFeature), typeof(IConnectionHalfCloseFeature), typeof(IConnectionTcpInfoFeature),
         typeof(IConnectionBufferFeature),
+        typeof(IConnectionSchedulingFeature),
     ];
 
     private readonly StreamConnectionContext _connection;
@@ -94,7 +95,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
 
     private bool IsBuiltIn(Type key) =>
         Array.IndexOf(BuiltIn, key) >= 0
-        && (key != typeof(IConnectionSocketFeature) || _connection.Socket is not null)
+        && (key != typeof(IConnectionSocketFeature) || _connection.HasSocket)
         && (key != typeof(IConnectionTcpInfoFeature) || _connection.HasTcpInfo)
         && ((key != typeof(IConnectionSendFileFeature) && key != typeof(IConnectionHalfCloseFeature)) || !_connection.IsOutputReplaced);
 

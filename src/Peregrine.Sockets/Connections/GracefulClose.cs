@@ -258,7 +258,8 @@ internal sealed class GracefulClose<TSocket> : IHeartbeatListener, ILingeringClo
             return;
         }
 
-        if (reset)
+        // An abort may have told the handler, which ended, and not be at its reset yet: the peer must not take it for an end.
+        if (reset || _connection.AbortReason is not null)
         {
             _socket.Abort();
         }

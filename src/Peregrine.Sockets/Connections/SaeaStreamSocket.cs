@@ -168,7 +168,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     public void ShutdownSend()
     {
-        _state.FinSent = true;
+        _state.Ending.FinSent = true;
         try
         {
             _state.Socket.Shutdown(SocketShutdown.Send);
@@ -235,9 +235,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
         public IStreamSocketCompletions Completions = null!;
-        public volatile bool FinSent;
-        private volatile bool _finReceived;
-        private volatile bool _resetReported;
+        public PeerEnding Ending;
         private long _peerWatch;
         private volatile bool _released;
 
@@ -265,7 +263,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         // A receive may have taken the error of a reset already: the hang-up stays.
         void IPeerWatcher.OnPeerGone(bool isError, bool isHangUp) =>
-            Completions.OnPeerGone(isError || (isHangUp && !FinSent && Socket.ProtocolType == ProtocolType.Tcp));
+            Completions.OnPeerGone(isError || (isHangUp && !Ending.FinSent && Socket.ProtocolType == ProtocolType.Tcp));
 
         /// <summary>
         /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
@@ -294,73 +292,24 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         void IThreadPoolWorkItem.Execute() => Completions.OnReceived(Result);
 
-        public IoResult Received(int bytes, SocketError error)
-        {
-            if (bytes > 0 || error != SocketError.Success)
-            {
-                return Reported(new IoResult(error == SocketError.Success ? bytes : 0, error));
-            }
-
-            if (IsReset())
-            {
-                return new IoResult(0, SocketError.ConnectionReset);
-            }
-
-            _finReceived = true;
-            return default;
-        }
+        public IoResult Received(int bytes, SocketError error) => Ending.Received(new Asked(Socket), new IoResult(error == SocketError.Success ? bytes : 0, error));
 
         /// <summary>
         /// What a send means that took so many bytes of those it was asked for. The runtime (and sendfile in the kernel) goes on until the kernel
-        /// is full or there is an error, and tells of neither where some bytes went before: a reset, which the kernel reports once, is lost, and
-        /// later sends find an EPIPE, like that of a reset after the peer's FIN. So the state decides about every part. Its bytes are lost with the
-        /// connection, and do not count.
+        /// is full or there is an error, and tells of neither where some bytes went before.
         /// </summary>
-        public IoResult Sent(int bytes, SocketError error, int asked)
-        {
-            if (bytes == 0 || bytes == asked || FinSent || !TcpEnding.IsClosed(Socket) || FinSent)
-            {
-                return bytes > 0 ? new IoResult(bytes, SocketError.Success) : Reported(new IoResult(0, error));
-            }
-
-            // Without an error that is left, nobody knows whether a FIN came first, unless a receive has found it: rather an end that looks like
-            // a reset than a reset that looks like an end.
-            var isFinFirst = TcpEnding.TakeError(Socket) == TcpEnding.BrokenPipe || _finReceived;
-            return Reported(new IoResult(0, isFinFirst ? SocketError.Shutdown : SocketError.ConnectionReset));
-        }
+        public IoResult Sent(int bytes, SocketError error, int asked) =>
+            Ending.Sent(new Asked(Socket), new IoResult(bytes, bytes > 0 ? SocketError.Success : error), isPart: bytes < asked);
 
         /// <summary>Notes what an error says about the peer's FIN.</summary>
-        public IoResult Reported(IoResult result)
-        {
-            if (result.Error == SocketError.ConnectionReset)
-            {
-                _resetReported = true;
-            }
-            else if (result.Error == SocketError.Shutdown && !_resetReported)
-            {
-                // EPIPE first: in CLOSE_WAIT, after the peer's FIN, that is what Linux makes of a reset (tcp_reset).
-                _finReceived = true;
-            }
+        public IoResult Reported(IoResult result) => Ending.Reported(result);
+    }
 
-            return result;
-        }
+    private readonly struct Asked(Socket socket) : IEndingSocket
+    {
+        public bool IsClosed => TcpEnding.IsClosed(socket);
 
-        /// <summary>
-        /// What a receive of nothing means. The kernel reports a reset once; if a send took the report, or is about to, a receive sees an end
-        /// of stream like that of a FIN. What tells them apart is the state: after the peer's FIN it is CLOSE_WAIT, after a reset CLOSE, where
-        /// a connection that has sent no FIN itself comes only by a reset; and that one came after a FIN if its error is EPIPE.
-        /// </summary>
-        private bool IsReset()
-        {
-            // Our FIN once more after the state: sent meanwhile and acknowledged, it ends in CLOSE too.
-            if (FinSent || _finReceived || !TcpEnding.IsClosed(Socket) || FinSent)
-            {
-                return false;
-            }
-
-            _finReceived = TcpEnding.TakeError(Socket) == TcpEnding.BrokenPipe;
-            return !_finReceived;
-        }
+        public int TakeError() => TcpEnding.TakeError(socket);
     }
 
     internal sealed class SendArgs() : SocketAsyncEventArgs(true), IThreadPoolWorkItem

@@ -181,8 +181,8 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
     public bool IsDrained => _loop.IsDrained;
 
-    /// <summary>The kernel has not taken all that was flushed.</summary>
-    public bool IsUnflushed => _loop.IsSending;
+    /// <summary>The kernel has not taken all that was written.</summary>
+    public bool IsUnflushed => _loop.IsSending || UnsentBytes > 0;
 
     /// <summary>Completes when everything is sent, the FIN too, or nothing can be sent any more. After <see cref="Complete"/>.</summary>
     public Task WhenDrainedAsync() => _loop.WhenDrainedAsync();

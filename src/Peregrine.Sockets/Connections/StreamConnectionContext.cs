@@ -17,7 +17,7 @@ namespace Peregrine.Sockets.Connections;
 internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe,
     IConnectionIdFeature, IConnectionTransportFeature, IConnectionItemsFeature, IConnectionEndPointFeature, IConnectionLifetimeFeature,
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
-    IConnectionHalfCloseFeature, IConnectionTcpInfoFeature, IConnectionBufferFeature
+    IConnectionHalfCloseFeature, IConnectionTcpInfoFeature, IConnectionBufferFeature, IConnectionSchedulingFeature
 {
     private readonly ILogger _logger;
     private LazySignal _closed;
@@ -25,6 +25,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     private int _isWatched;
     private string? _connectionId;
     private EndPoint? _localEndPoint;
+    private EndPoint? _remoteEndPoint;
+    private Socket? _socket;
     private IDictionary<object, object?>? _items;
     private IDuplexPipe? _transport;
     private ConnectionFeatureCollection? _features;
@@ -59,7 +61,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         {
             try
             {
-                return Socket?.Available;
+                return Connected is not null ? Connected.UnreceivedBytes : _socket?.Available;
             }
             catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
             {
@@ -100,16 +102,28 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         set => _localEndPoint = value;
     }
 
-    public override EndPoint? RemoteEndPoint { get; set; }
+    public override EndPoint? RemoteEndPoint
+    {
+        get => _remoteEndPoint ??= Connected?.RemoteEndPoint;
+        set => _remoteEndPoint = value;
+    }
 
-    /// <summary>Null for a connection that stands on no operating system's socket.</summary>
-    public Socket? Socket { get; init; }
+    /// <summary>The runtime's socket, if the connection stands on one.</summary>
+    public Socket? Socket
+    {
+        init => _socket = value;
+    }
+
+    /// <summary>The operating system's socket, if the connection stands on one without the runtime's.</summary>
+    public IConnectedSocket? Connected { get; init; }
+
+    public bool HasSocket => _socket is not null || Connected is not null;
 
     Socket IConnectionSocketFeature.Socket =>
-        Socket ?? throw new InvalidOperationException("This connection stands on no socket of the operating system.");
+        _socket ?? Connected?.Socket ?? throw new InvalidOperationException("This connection stands on no socket of the operating system.");
 
     /// <summary>Whether the kernel tells of the connection itself.</summary>
-    public bool HasTcpInfo => OperatingSystem.IsLinux() && Socket is { ProtocolType: ProtocolType.Tcp };
+    public bool HasTcpInfo => OperatingSystem.IsLinux() && (Connected?.IsTcp ?? _socket is { ProtocolType: ProtocolType.Tcp });
 
     public ConnectionCloseReason Reason => (ConnectionCloseReason)Volatile.Read(ref _reason);
 
@@ -140,7 +154,20 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     public bool TryGetTcpInfo(out TcpConnectionInfo info)
     {
         info = default;
-        return HasTcpInfo && TcpInformation.TryGet(Socket!, out info);
+        return Connected is not null ? Connected.TryGetTcpInfo(out info) : HasTcpInfo && TcpInformation.TryGet(_socket!, out info);
+    }
+
+    public void Schedule(IThreadPoolWorkItem work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        if (Connected is { } connected)
+        {
+            connected.Schedule(work);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(work, preferLocal: false);
+        }
     }
 
     public bool TrySetReason(ConnectionCloseReason reason)
@@ -155,7 +182,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     {
         try
         {
-            return Socket?.LocalEndPoint;
+            return Connected is not null ? Connected.LocalEndPoint : _socket?.LocalEndPoint;
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {

@@ -22,32 +22,50 @@ internal static unsafe partial class FileTransfer
     /// <exception cref="ObjectDisposedException">The socket or the file is closed.</exception>
     public static IoResult TrySend(SafeSocketHandle socket, SafeFileHandle file, long offset, int count)
     {
-        while (true)
+        IoResult result;
+        while (!TryExplain(SendFile(socket, file, &offset, (nuint)count), out result))
         {
-            var sent = SendFile(socket, file, &offset, (nuint)count);
-            if (sent >= 0)
-            {
-                return new IoResult((int)sent, SocketError.Success);
-            }
-
-            switch (Marshal.GetLastPInvokeError())
-            {
-                case Interrupted:
-                    continue;
-                case WouldBlock:
-                    return IoResult.WouldBlock;
-                case InvalidArgument or NotImplemented:
-                    return new IoResult(0, SocketError.OperationNotSupported);
-                case BrokenPipe:
-                    return new IoResult(0, SocketError.Shutdown);
-                case ConnectionReset:
-                    return new IoResult(0, SocketError.ConnectionReset);
-                default:
-                    return new IoResult(0, SocketError.SocketError);
-            }
         }
+
+        return result;
+    }
+
+    /// <summary>The same by the number of a socket that stays open during the call.</summary>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public static IoResult TrySend(int socket, SafeFileHandle file, long offset, int count)
+    {
+        IoResult result;
+        while (!TryExplain(SendFile(socket, file, &offset, (nuint)count), out result))
+        {
+        }
+
+        return result;
+    }
+
+    /// <summary>False if a signal interrupted the call: it is made again.</summary>
+    private static bool TryExplain(nint sent, out IoResult result)
+    {
+        if (sent >= 0)
+        {
+            result = new IoResult((int)sent, SocketError.Success);
+            return true;
+        }
+
+        var errno = Marshal.GetLastPInvokeError();
+        result = errno switch
+        {
+            WouldBlock => IoResult.WouldBlock,
+            InvalidArgument or NotImplemented => new IoResult(0, SocketError.OperationNotSupported),
+            BrokenPipe => new IoResult(0, SocketError.Shutdown),
+            ConnectionReset => new IoResult(0, SocketError.ConnectionReset),
+            _ => new IoResult(0, SocketError.SocketError),
+        };
+        return errno != Interrupted;
     }
 
     [LibraryImport("libc", EntryPoint = "sendfile", SetLastError = true)]
     private static partial nint SendFile(SafeSocketHandle socket, SafeFileHandle file, long* offset, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "sendfile", SetLastError = true)]
+    private static partial nint SendFile(int socket, SafeFileHandle file, long* offset, nuint count);
 }

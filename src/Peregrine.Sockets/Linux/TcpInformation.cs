@@ -10,7 +10,9 @@ internal static class TcpInformation
 {
     private const int IpProtoTcp = 6;
     private const int TcpInfo = 11;
-    private const int Size = 216;
+
+    /// <summary>How much of it is read.</summary>
+    public const int Size = 216;
 
     private const int RoundTripTime = 68;
     private const int RoundTripTimeVariance = 72;
@@ -32,13 +34,17 @@ internal static class TcpInformation
         Span<byte> raw = stackalloc byte[End];
         try
         {
-            return socket.GetRawSocketOption(IpProtoTcp, TcpInfo, raw) == End ? (long)MemoryMarshal.Read<ulong>(raw[BytesAcknowledged..]) : null;
+            return Acknowledged(raw[..socket.GetRawSocketOption(IpProtoTcp, TcpInfo, raw)]);
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {
             return null;
         }
     }
+
+    /// <param name="filled">What the kernel has filled.</param>
+    public static long? Acknowledged(ReadOnlySpan<byte> filled) =>
+        filled.Length >= BytesAcknowledged + sizeof(ulong) ? (long)MemoryMarshal.Read<ulong>(filled[BytesAcknowledged..]) : null;
 
     public static bool TryGet(Socket socket, out TcpConnectionInfo info)
     {
@@ -61,9 +67,17 @@ internal static class TcpInformation
             return false;
         }
 
+        info = Read(raw, queued);
+        return true;
+    }
+
+    /// <param name="raw">What the kernel has filled, and zeros.</param>
+    /// <param name="queued">What it holds of the bytes to send, asked for after that.</param>
+    public static TcpConnectionInfo Read(ReadOnlySpan<byte> raw, int queued)
+    {
         // The queue has both, and is a moment younger.
         var unsent = MemoryMarshal.Read<uint>(raw[NotSentBytes..]);
-        info = new TcpConnectionInfo(
+        return new TcpConnectionInfo(
             TcpSockets.StateOf(raw[0]),
             Microseconds(raw[RoundTripTime..]),
             Microseconds(raw[RoundTripTimeVariance..]),
@@ -72,7 +86,6 @@ internal static class TcpInformation
             unsent,
             (long)MemoryMarshal.Read<ulong>(raw[DeliveryRate..]),
             MemoryMarshal.Read<uint>(raw[CongestionWindow..]));
-        return true;
     }
 
     private static TimeSpan Microseconds(ReadOnlySpan<byte> raw) => TimeSpan.FromMicroseconds(MemoryMarshal.Read<uint>(raw));

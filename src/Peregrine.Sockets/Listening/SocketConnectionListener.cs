@@ -18,7 +18,7 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
 
     private readonly Socket _socket;
     private readonly bool _isInherited;
-    private readonly Func<Socket, ConnectionContext> _connect;
+    private readonly IAcceptor _acceptor;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _unbound = new();
@@ -39,23 +39,25 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
 
     /// <param name="socket">Listening; unless it is inherited, it belongs to the listener from here on.</param>
     /// <param name="isInherited">Others may hold the socket too: it is never closed, and what it has queued is left to them.</param>
-    /// <param name="connect">Makes a connection of an accepted socket; may throw a <see cref="SocketException"/>.</param>
+    /// <param name="acceptor">Makes connections of it.</param>
     /// <param name="slots">How many calls accept at once.</param>
     /// <param name="clock">The clock of the back-off.</param>
     /// <param name="logger">The transport's logger.</param>
-    public SocketConnectionListener(
-        Socket socket, bool isInherited, Func<Socket, ConnectionContext> connect, int slots, TimeProvider clock, ILogger logger)
+    public SocketConnectionListener(Socket socket, bool isInherited, IAcceptor acceptor, int slots, TimeProvider clock, ILogger logger)
     {
         socket.Blocking = false;
         _socket = socket;
         _isInherited = isInherited;
-        _connect = connect;
+        _acceptor = acceptor;
         _slots = new SemaphoreSlim(slots, slots);
         _clock = clock;
         _logger = logger;
         _reports = new ReportInterval(clock);
         EndPoint = socket.LocalEndPoint!;
         DescriptorReserve.Process.TryTake();
+
+        // The process's first timer starts a thread, which takes descriptors: when they are short, and the back-off needs it, that would fail.
+        _ = Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
     }
 
     public EndPoint EndPoint { get; }
@@ -90,13 +92,12 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         {
             while (!_unbound.IsCancellationRequested)
             {
-                var socket = await WaitForSocketAsync(cancellationToken).ConfigureAwait(false);
-                if (socket is not null && Connect(socket) is { } connection)
+                if (await WaitForConnectionAsync(cancellationToken).ConfigureAwait(false) is { } connection)
                 {
                     return connection;
                 }
 
-                if (socket is null && !_unbound.IsCancellationRequested && ListenQueue.IsGone(_socket))
+                if (!_unbound.IsCancellationRequested && ListenQueue.IsGone(_socket))
                 {
                     SocketsLog.ListenerGone(_logger, EndPoint);
                     isOver = true;
@@ -104,12 +105,9 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
                 }
             }
 
-            while (!_isInherited && await TakeQueuedSocketAsync().ConfigureAwait(false) is { } socket)
+            if (!_isInherited && await TakeQueuedAsync().ConfigureAwait(false) is { } queued)
             {
-                if (Connect(socket) is { } connection)
-                {
-                    return connection;
-                }
+                return queued;
             }
 
             isOver = true;
@@ -181,6 +179,7 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         }
 
         // Whoever enters from here on finds it unbound, never waits, and takes the disposed socket for an empty queue.
+        _acceptor.Release();
         if (!_isInherited)
         {
             _socket.Dispose();
@@ -189,9 +188,9 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         _released.TrySetResult();
     }
 
-    /// <summary>Null if accept failed, or the listener was unbound: the caller looks at it, and tries again.</summary>
+    /// <summary>Null if accept failed, the connection was gone, or the listener was unbound: the caller looks at it, and tries again.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Socket?> WaitForSocketAsync(CancellationToken cancellationToken)
+    private async ValueTask<ConnectionContext?> WaitForConnectionAsync(CancellationToken cancellationToken)
     {
         using var linked = cancellationToken.CanBeCanceled
             ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _unbound.Token)
@@ -207,9 +206,9 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
                     return null;
                 }
 
-                var socket = await _socket.AcceptAsync(token).ConfigureAwait(false);
+                var connection = await _acceptor.AcceptAsync(token).ConfigureAwait(false);
                 ResetBackoff();
-                return socket;
+                return connection;
             }
             catch (SocketException exception)
             {
@@ -293,18 +292,20 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
     /// Null when the queue is empty, or the time for emptying it is over: even with a backlog of zero the kernel queues one more connection
     /// for each that is accepted.
     /// </summary>
-    private async ValueTask<Socket?> TakeQueuedSocketAsync()
+    private async ValueTask<ConnectionContext?> TakeQueuedAsync()
     {
         while (!IsDrainOver())
         {
             try
             {
-                if (HasDescriptors())
+                if (!HasDescriptors())
                 {
-                    return _socket.Accept();
+                    await BackOffAsync(SocketError.TooManyOpenSockets, CancellationToken.None).ConfigureAwait(false);
                 }
-
-                await BackOffAsync(SocketError.TooManyOpenSockets, CancellationToken.None).ConfigureAwait(false);
+                else if (_acceptor.Accept() is { } connection)
+                {
+                    return connection;
+                }
             }
             catch (SocketException exception) when (exception.SocketErrorCode != SocketError.WouldBlock)
             {
@@ -326,26 +327,6 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         {
             _drainingSince ??= _clock.GetTimestamp();
             return _clock.GetElapsedTime(_drainingSince.Value) >= DrainLimit;
-        }
-    }
-
-    private ConnectionContext? Connect(Socket socket)
-    {
-        try
-        {
-            return _connect(socket);
-        }
-        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
-        {
-            // Reset while it was queued: accept returns it all the same, and any option that is set on it may throw.
-            socket.Dispose();
-            SocketsLog.AcceptedConnectionGone(_logger, EndPoint, exception.Message);
-            return null;
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
         }
     }
 }

@@ -10,7 +10,9 @@ namespace Peregrine.Sockets.Scheduling;
 /// </summary>
 internal sealed class LoopWatch : IHeartbeatListener
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(100);
+    /// <summary>How long a loop may be held.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(100);
+
     private static readonly TimeSpan ReportInterval = TimeSpan.FromMinutes(1);
 
     // One for each event loop of the process; there are as many as cores.
@@ -24,10 +26,13 @@ internal sealed class LoopWatch : IHeartbeatListener
     private long? _reportedAt;
 
     public LoopWatch(Heartbeat heartbeat, ILogger logger)
+        : this(heartbeat.Clock, logger) => heartbeat.Add(this);
+
+    /// <summary>For event loops of our own, which are watched by others: only reports what they have noticed.</summary>
+    public LoopWatch(TimeProvider clock, ILogger logger)
     {
-        _clock = heartbeat.Clock;
+        _clock = clock;
         _logger = logger;
-        heartbeat.Add(this);
     }
 
     /// <summary>The calling event loop begins to work for a connection of <paramref name="endPoint"/>.</summary>
@@ -79,20 +84,36 @@ internal sealed class LoopWatch : IHeartbeatListener
         }
     }
 
+    /// <summary>A loop of our own is held, and there is no thread that could go on with it.</summary>
+    public void ReportStall(EndPoint? endPoint, TimeSpan held, int threads)
+    {
+        if (IsReportDue())
+        {
+            SocketsLog.LoopStalled(_logger, endPoint, held.TotalMilliseconds, threads);
+        }
+    }
+
     private void Report(EndPoint? endPoint, TimeSpan held)
+    {
+        if (IsReportDue())
+        {
+            SocketsLog.LoopHeld(_logger, endPoint, held.TotalMilliseconds);
+        }
+    }
+
+    private bool IsReportDue()
     {
         lock (_lock)
         {
             var now = _clock.GetTimestamp();
             if (_reportedAt is { } last && _clock.GetElapsedTime(last, now) < ReportInterval)
             {
-                return;
+                return false;
             }
 
             _reportedAt = now;
+            return true;
         }
-
-        SocketsLog.LoopHeld(_logger, endPoint, held.TotalMilliseconds);
     }
 
     internal sealed class Loop

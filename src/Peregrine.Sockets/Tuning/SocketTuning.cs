@@ -93,7 +93,7 @@ internal sealed class SocketTuning
     public void ApplyToAccepted(Socket socket)
     {
         var isTcp = socket.ProtocolType == ProtocolType.Tcp;
-        if (isTcp && OperatingSystem.IsLinux())
+        if (!HasStepsForAccepted(isTcp))
         {
             return;
         }
@@ -103,6 +103,9 @@ internal sealed class SocketTuning
             step.Set(socket);
         }
     }
+
+    /// <summary>Whether <see cref="ApplyToAccepted"/> does anything.</summary>
+    public bool HasStepsForAccepted(bool isTcp) => isTcp ? !OperatingSystem.IsLinux() : _all.Count > 0;
 
     private void Apply(Socket socket)
     {

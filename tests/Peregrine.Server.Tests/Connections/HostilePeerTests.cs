@@ -21,13 +21,15 @@ public sealed class HostilePeerTests
     private const int AnswerSize = 300_000;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    [Fact]
-    public async Task Ten_thousand_of_them_leave_no_block_rented_and_no_exception_behind()
+    [Theory]
+    [InlineData(ConnectionScheduling.ThreadPool)]
+    [InlineData(ConnectionScheduling.EventLoop)]
+    public async Task Ten_thousand_of_them_leave_no_block_rented_and_no_exception_behind(ConnectionScheduling scheduling)
     {
         using var unobserved = new UnobservedExceptions();
         using var pool = new LeakCheckingMemoryPool();
         var log = new RecordedLog();
-        using var host = BuildServer(pool, log);
+        using var host = BuildServer(pool, log, scheduling);
         await host.StartAsync().InTimeAsync();
         var address = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
         var turns = new SemaphoreSlim(AtOnce);
@@ -53,12 +55,12 @@ public sealed class HostilePeerTests
         Assert.DoesNotContain(log.Entries, entry => entry.Level >= LogLevel.Warning);
     }
 
-    private static IHost BuildServer(LeakCheckingMemoryPool pool, RecordedLog log)
+    private static IHost BuildServer(LeakCheckingMemoryPool pool, RecordedLog log, ConnectionScheduling scheduling)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(log);
         builder.Services.AddPeregrine(server => server
-            .UseTransport(new SocketTransportFactory(new SocketTransportOptions { MemoryPool = pool }, NullLoggerFactory.Instance))
+            .UseTransport(new SocketTransportFactory(new SocketTransportOptions { MemoryPool = pool, Scheduling = scheduling }, NullLoggerFactory.Instance))
             .Listen("tcp://127.0.0.1:0", tcp => tcp.Run(AnswerAsync))
             .Configure(options => options.ThrowOnStartFailure = true));
         return builder.Build();

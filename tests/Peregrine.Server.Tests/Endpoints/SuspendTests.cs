@@ -127,7 +127,7 @@ public sealed class SuspendTests
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
         services?.Invoke(builder.Services);
-        builder.Services.AddPeregrine(server => server.Listen("tcp://127.0.0.1:0", tcp => tcp.Run(connection => handler(connection))));
+        builder.Services.AddPeregrine(server => server.Listen($"tcp://{TestServer.OwnAddress}:0", tcp => tcp.Run(connection => handler(connection))));
         var host = builder.Build();
         await host.StartAsync();
         return host;

@@ -7,8 +7,12 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
+public sealed class ThreadPoolCompletionFromOutsideTests() : CompletionFromOutsideTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopCompletionFromOutsideTests() : CompletionFromOutsideTests(ConnectionScheduling.EventLoop);
+
 /// <summary>The server completes a connection when its handler is done, while somebody else may be inside a call of its reader or writer.</summary>
-public sealed class CompletionFromOutsideTests : IAsyncDisposable
+public abstract class CompletionFromOutsideTests(ConnectionScheduling scheduling) : IAsyncDisposable
 {
     private const int Rounds = 400;
     private readonly LeakCheckingMemoryPool _pool = new(64);
@@ -63,7 +67,7 @@ public sealed class CompletionFromOutsideTests : IAsyncDisposable
 
     private async Task<(ConnectionContext Server, Socket Client)> ConnectAsync()
     {
-        _transport ??= new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
+        _transport ??= new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
         _listener ??= await _transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await client.ConnectAsync(_listener.EndPoint);

@@ -12,8 +12,12 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
+public sealed class ThreadPoolGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.EventLoop);
+
 /// <summary>The close sequence against real sockets whose other side does not play along.</summary>
-public sealed class GracefulCloseTests : IAsyncDisposable
+public abstract class GracefulCloseTests(ConnectionScheduling scheduling) : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly LeakCheckingMemoryPool _pool = new();
@@ -422,7 +426,7 @@ public sealed class GracefulCloseTests : IAsyncDisposable
             Close = close,
             Lingering = new LingeringCloses(close.MaxLingering),
         };
-        return new SocketTransportFactory(new SocketTransportOptions { StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
+        return new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling, StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
             .BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
     }
 

@@ -4,8 +4,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
+public sealed class ThreadPoolReleaseTests() : ReleaseTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopReleaseTests() : ReleaseTests(ConnectionScheduling.EventLoop);
+
 /// <summary>What a connection leaves behind.</summary>
-public sealed class ReleaseTests
+public abstract class ReleaseTests(ConnectionScheduling scheduling)
 {
     /// <summary>
     /// A finalizer would keep the whole connection, with all that it refers to, for one garbage collection more: of a server whose
@@ -22,10 +26,10 @@ public sealed class ReleaseTests
         Assert.InRange(closed.Count(connection => connection.IsAlive), 0, Connections / 10);
     }
 
-    private static async Task<List<WeakReference>> ConnectAndCloseAsync(int connections)
+    private async Task<List<WeakReference>> ConnectAndCloseAsync(int connections)
     {
         var closed = new List<WeakReference>();
-        var transport = new SocketTransportFactory(new SocketTransportOptions(), NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         for (var i = 0; i < connections; i++)
         {

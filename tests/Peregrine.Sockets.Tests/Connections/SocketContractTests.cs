@@ -46,20 +46,59 @@ public sealed class UnixEndTests() : EndContract(SocketPair.UnixAsync);
 
 public sealed class UnixRandomTransferTests() : RandomTransferContract(SocketPair.UnixAsync, seeds: 200);
 
+public sealed class LoopTcpReaderTests() : ReaderContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpReaderMisuseTests() : ReaderMisuseContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpReaderCancellationTests() : ReaderCancellationContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpWriterTests() : WriterContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpBackpressureTests() : BackpressureContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpConnectionTests() : ConnectionContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpEndTests() : EndContract(SocketPair.LoopTcpAsync);
+
+public sealed class LoopTcpRandomTransferTests() : RandomTransferContract(SocketPair.LoopTcpAsync, seeds: 200);
+
+public sealed class LoopUnixReaderTests() : ReaderContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixReaderMisuseTests() : ReaderMisuseContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixReaderCancellationTests() : ReaderCancellationContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixWriterTests() : WriterContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixBackpressureTests() : BackpressureContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixConnectionTests() : ConnectionContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixEndTests() : EndContract(SocketPair.LoopUnixAsync);
+
+public sealed class LoopUnixRandomTransferTests() : RandomTransferContract(SocketPair.LoopUnixAsync, seeds: 200);
+
 internal static class SocketPair
 {
-    public static ValueTask<ConnectionPair> TcpAsync(int blockSizeInBytes) =>
-        ConnectAsync(blockSizeInBytes, new IPEndPoint(IPAddress.Loopback, 0));
+    public static ValueTask<ConnectionPair> TcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, ConnectionScheduling.ThreadPool);
 
-    public static ValueTask<ConnectionPair> UnixAsync(int blockSizeInBytes) =>
-        ConnectAsync(blockSizeInBytes, new UnixDomainSocketEndPoint("\0peregrine-contract-" + Guid.NewGuid().ToString("N")));
+    public static ValueTask<ConnectionPair> UnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, ConnectionScheduling.ThreadPool);
 
-    private static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes, EndPoint endPoint)
+    public static ValueTask<ConnectionPair> LoopTcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, ConnectionScheduling.EventLoop);
+
+    public static ValueTask<ConnectionPair> LoopUnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, ConnectionScheduling.EventLoop);
+
+    private static IPEndPoint AnyPort => new(IPAddress.Loopback, 0);
+
+    private static UnixDomainSocketEndPoint AnyName => new("\0peregrine-contract-" + Guid.NewGuid().ToString("N"));
+
+    private static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes, EndPoint endPoint, ConnectionScheduling scheduling)
     {
         var pool = new LeakCheckingMemoryPool(blockSizeInBytes);
         var transport = new SocketTransportFactory(
             new SocketTransportOptions
             {
+                Scheduling = scheduling,
                 StreamSettings = new StreamSettings
                 {
                     Pool = pool,

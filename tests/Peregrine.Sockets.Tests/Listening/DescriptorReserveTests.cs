@@ -65,13 +65,14 @@ public sealed class DescriptorReserveTests
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         socket.Listen(1);
-        var listener = new SocketConnectionListener(socket, isInherited: false, _ => throw new InvalidOperationException(), 1, TimeProvider.System, log);
+        var acceptor = new SocketAcceptor(socket, _ => throw new InvalidOperationException(), log);
+        var listener = new SocketConnectionListener(socket, isInherited: false, acceptor, 1, TimeProvider.System, log);
         var accept = whileItWaits ? listener.AcceptAsync() : default;
 
         // As if somebody else had the descriptor: then it does not listen any more (shutdown(2), tcp(7)).
         socket.Shutdown(SocketShutdown.Both);
         Assert.Null(await (whileItWaits ? accept : listener.AcceptAsync()).Bounded());
-        Assert.Single(log.WithId(8));
+        Assert.Single(log.WithId(11));
         Assert.Null(await listener.AcceptAsync().Bounded());
         await listener.DisposeAsync();
     }

@@ -9,16 +9,10 @@ using Peregrine.Testing;
 namespace Peregrine.Sockets.Tests.Listening;
 
 /// <summary>Listening sockets that were opened elsewhere, and that others hold too.</summary>
-public sealed partial class InheritedSocketTests : IDisposable
+public abstract partial class InheritedSocketTests(ConnectionScheduling scheduling) : IDisposable
 {
     private readonly LeakCheckingMemoryPool _pool = new();
-    private readonly Socket _held = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-
-    public InheritedSocketTests()
-    {
-        _held.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        _held.Listen(100);
-    }
+    private readonly Socket _held = Listening();
 
     [LinuxFact]
     public async Task It_accepts_and_is_left_as_it_was()
@@ -161,6 +155,14 @@ public sealed partial class InheritedSocketTests : IDisposable
         _pool.Dispose();
     }
 
+    private static Socket Listening()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        socket.Listen(100);
+        return socket;
+    }
+
     private static int Descriptor(Socket socket) => (int)socket.SafeHandle.DangerousGetHandle();
 
     private Task<IConnectionListener> BindAsync(Socket held) => BindAsync(Descriptor(held));
@@ -169,6 +171,7 @@ public sealed partial class InheritedSocketTests : IDisposable
     {
         options ??= new SocketTransportOptions();
         options.MemoryPool = _pool;
+        options.Scheduling = scheduling;
         return await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(new FileHandleEndPoint((ulong)descriptor, FileHandleType.Auto));
     }
 
@@ -198,3 +201,7 @@ public sealed partial class InheritedSocketTests : IDisposable
     [LibraryImport("libc", EntryPoint = "fcntl")]
     private static partial int Control(int descriptor, int command, int argument);
 }
+
+public sealed class InheritedSocketOnTheThreadPoolTests() : InheritedSocketTests(ConnectionScheduling.ThreadPool);
+
+public sealed class InheritedSocketOnEventLoopsTests() : InheritedSocketTests(ConnectionScheduling.EventLoop);

@@ -8,7 +8,11 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class SharedPortTests : IAsyncDisposable
+public sealed class ThreadPoolSharedPortTests() : SharedPortTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopSharedPortTests() : SharedPortTests(ConnectionScheduling.EventLoop);
+
+public abstract class SharedPortTests(ConnectionScheduling scheduling) : IAsyncDisposable
 {
     private const int Clients = 200;
     private static readonly IPEndPoint AnyLoopbackPort = new(IPAddress.Loopback, 0);
@@ -136,7 +140,7 @@ public sealed class SharedPortTests : IAsyncDisposable
     }
 
     private SocketTransportFactory Transport(int listeners, int slots = 1) =>
-        new(new SocketTransportOptions { Listeners = listeners, AcceptSlots = slots, MemoryPool = _pool }, NullLoggerFactory.Instance);
+        new(new SocketTransportOptions { Listeners = listeners, AcceptSlots = slots, MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
 
     private async Task ConnectAsync(EndPoint address, int count)
     {

@@ -6,14 +6,23 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class SocketListenerTests : IAsyncDisposable
+public sealed class ThreadPoolSocketListenerTests() : SocketListenerTests(ConnectionScheduling.ThreadPool);
+
+public sealed class EventLoopSocketListenerTests() : SocketListenerTests(ConnectionScheduling.EventLoop);
+
+public abstract class SocketListenerTests : IAsyncDisposable
 {
     private static readonly IPEndPoint AnyLoopbackPort = new(IPAddress.Loopback, 0);
 
     private readonly LeakCheckingMemoryPool _pool = new();
     private readonly SocketTransportFactory _transport;
+    private readonly ConnectionScheduling _scheduling;
 
-    public SocketListenerTests() => _transport = new(new SocketTransportOptions { MemoryPool = _pool }, NullLoggerFactory.Instance);
+    public SocketListenerTests(ConnectionScheduling scheduling)
+    {
+        _scheduling = scheduling;
+        _transport = new(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+    }
 
     [Fact]
     public async Task Port_zero_takes_a_free_port_and_tells_which()
@@ -139,7 +148,7 @@ public sealed class SocketListenerTests : IAsyncDisposable
     public async Task Every_slot_accepts_and_the_last_one_that_leaves_closes_the_socket(bool unbind)
     {
         const int Slots = 3;
-        var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool };
+        var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool, Scheduling = _scheduling };
         await using var listener = await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(AnyLoopbackPort);
         var accepts = Enumerable.Range(0, Slots + 1).Select(_ => listener.AcceptAsync().AsTask()).ToArray();
         for (var i = 0; i < accepts.Length; i++)

@@ -30,7 +30,7 @@ internal sealed class AbortServer : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Log);
         builder.Services.AddPeregrine(server => server
             .UseTransport(new SocketTransportFactory(options, NullLoggerFactory.Instance))
-            .Listen("tcp://127.0.0.1:0", tcp => tcp.Use(HandshakeAsync).Run(HandleAsync))
+            .Listen($"tcp://{TestServer.OwnAddress}:0", tcp => tcp.Use(HandshakeAsync).Run(HandleAsync))
             .Configure(peregrine =>
             {
                 peregrine.ThrowOnStartFailure = true;

@@ -1,0 +1,72 @@
+namespace Peregrine.Sockets.EventLoops;
+
+/// <summary>The event loops of the process, one for each core, which all endpoints share. They live as long as the process.</summary>
+internal sealed class LoopGroup
+{
+    /// <summary>
+    /// How many threads handlers can hold at once before loops stand still. Far more than a server needs whose handlers block now and then; each
+    /// is a thread that was started.
+    /// </summary>
+    private const int MostHeld = 64;
+
+    private static readonly TimeSpan SpareLimit = TimeSpan.FromSeconds(30);
+    private static readonly Lock s_lock = new();
+    private static LoopGroup? s_shared;
+
+    private readonly EventLoop[] _loops;
+    private readonly LoopStallWatch _watch;
+    private uint _next;
+
+    /// <param name="loops">How many.</param>
+    /// <param name="mostHeld">How many threads handlers can hold before loops stand still.</param>
+    /// <exception cref="System.Net.Sockets.SocketException">Descriptors are short.</exception>
+    /// <exception cref="InvalidOperationException">Threads cannot be started.</exception>
+    public LoopGroup(int loops, int mostHeld = MostHeld)
+    {
+        _loops = new EventLoop[loops];
+        for (var i = 0; i < loops; i++)
+        {
+            _loops[i] = new EventLoop(this);
+        }
+
+        MostThreads = loops + mostHeld;
+        Threads = new LoopThreads(MostThreads, SpareLimit);
+        foreach (var loop in _loops)
+        {
+            if (!Threads.TryReserve())
+            {
+                throw new InvalidOperationException("The threads of the event loops cannot be started: the process has too many, or memory is short.");
+            }
+
+            Threads.Give(loop, loop.Position);
+        }
+
+        Threads.Prepare();
+        _watch = new LoopStallWatch(_loops, Threads);
+    }
+
+    /// <summary>The process's, made when it is first asked for. A failure is not kept: descriptors may be there at the next attempt.</summary>
+    /// <exception cref="System.Net.Sockets.SocketException">Descriptors are short.</exception>
+    public static LoopGroup Shared
+    {
+        get
+        {
+            lock (s_lock)
+            {
+                return s_shared ??= new LoopGroup(Environment.ProcessorCount);
+            }
+        }
+    }
+
+    public LoopTable Table { get; } = new();
+
+    public LoopThreads Threads { get; }
+
+    public int MostThreads { get; }
+
+    /// <summary>The loop of the next connection: in turns, for nothing is known of it yet.</summary>
+    public EventLoop Next() => _loops[Interlocked.Increment(ref _next) % (uint)_loops.Length];
+
+    /// <summary>A loop has events to handle.</summary>
+    public void OnLoopBusy() => _watch.OnLoopBusy();
+}

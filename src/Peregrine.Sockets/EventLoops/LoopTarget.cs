@@ -1,0 +1,24 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Peregrine.Sockets.Scheduling;
+
+namespace Peregrine.Sockets.EventLoops;
+
+/// <summary>What an event loop tells of the events of a descriptor.</summary>
+internal abstract class LoopTarget(LoopOrigin origin)
+{
+    private static int s_lastGeneration;
+
+    /// <summary>Whose it is, for the log.</summary>
+    public LoopOrigin Origin => origin;
+
+    /// <summary>Tells it from an earlier target with the same descriptor number; never zero for the four billion that follow each other.</summary>
+    public uint Generation { get; } = (uint)Interlocked.Increment(ref s_lastGeneration);
+
+    /// <summary>May run the application's code, for long. What it throws is logged, and stops nothing.</summary>
+    /// <param name="events">Of <see cref="Linux.EpollSet"/>.</param>
+    public abstract void OnEvents(uint events);
+}
+
+/// <summary>What the connections of one listener share on the event loops.</summary>
+internal sealed record LoopOrigin(LoopGroup Loops, EndPoint? EndPoint, LoopWatch Watch, ILogger Logger);
