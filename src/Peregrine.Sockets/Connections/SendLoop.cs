@@ -230,7 +230,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             _finWhenDrained = true;
             if (!_sending)
             {
-                _socket.ShutdownSend();
+                SendFinLocked();
                 _finished = true;
                 drained = _drained;
             }
@@ -382,7 +382,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
                     if (_finWhenDrained)
                     {
                         // Under the lock: who sees that all is finished may release the socket, and the FIN must be before that.
-                        _socket.ShutdownSend();
+                        SendFinLocked();
                     }
                 }
             }
@@ -440,6 +440,15 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
         BufferSegment.ReturnAll(queue);
         BufferSegment.ReturnAll(behindLent);
         Ended(end);
+    }
+
+    private void SendFinLocked()
+    {
+        // An abort may have told the handler, whose end completes this writer, and not be at its reset yet: the peer must not take it for an end.
+        if (_connection.AbortReason is null)
+        {
+            _socket.ShutdownSend();
+        }
     }
 
     private End EndLocked()
