@@ -59,7 +59,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _metrics = new ServerMetrics(
             meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
         _supervision = new ServerSupervision(
-            new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new LimitReport(_metrics, clock, _logger), new ReadPauses(clock));
+            new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new EndReport(_metrics, clock, _logger), new ReadPauses(clock));
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)

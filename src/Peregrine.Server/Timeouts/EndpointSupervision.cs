@@ -10,7 +10,7 @@ namespace Peregrine.Server.Timeouts;
 /// <param name="Handshakes">The bound of those that are under way.</param>
 /// <param name="Report">Tells what was ended.</param>
 /// <param name="Pauses">Ends the pauses of readers that were too fast.</param>
-internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots Handshakes, LimitReport Report, ReadPauses Pauses);
+internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots Handshakes, EndReport Report, ReadPauses Pauses);
 
 /// <summary>The same for the connections of an endpoint, and its options as they are now.</summary>
 internal sealed class EndpointSupervision

@@ -21,7 +21,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     // Under the lock.
     private PendingOperation _pending;
-    private Wait _wait;
+    private ReadWait _wait;
     private IoResult _arrived;
     private volatile bool _completed;
     private Exception? _aborted;
@@ -34,7 +34,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private ManualResetValueTaskSourceCore<ReadResult> _source;
     private Receiver<TSocket> _receiver;
     private bool _ended;
-    private ResultState _result;
+    private ReadResultState _result;
     private Exception? _endException;
 
     public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
@@ -113,13 +113,13 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         Enter();
         try
         {
-            if (_result == ResultState.None || !_pending.IsNone)
+            if (_result == ReadResultState.None || !_pending.IsNone)
             {
                 throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
             }
 
             _receiver.Chain.Advance(consumed, examined);
-            _result = ResultState.None;
+            _result = ReadResultState.None;
         }
         finally
         {
@@ -172,7 +172,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         lock (_lock)
         {
             _arrived = result;
-            _wait = Wait.Arrived;
+            _wait = ReadWait.Arrived;
             isAwaited = _pending.IsWaiting;
             if (isAwaited)
             {
@@ -243,7 +243,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         lock (_lock)
         {
             _discard = discard;
-            return _wait == Wait.Armed || !_left;
+            return _wait == ReadWait.Armed || !_left;
         }
     }
 
@@ -294,7 +294,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         lock (_lock)
         {
             _left = true;
-            discard = _wait == Wait.Armed ? null : _discard;
+            discard = _wait == ReadWait.Armed ? null : _discard;
         }
 
         discard?.Run();
@@ -302,7 +302,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     private void ThrowIfReadingIsNotAllowed()
     {
-        if (_result == ResultState.Reading || !_pending.IsNone)
+        if (_result == ReadResultState.Reading || !_pending.IsNone)
         {
             throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
         }
@@ -311,7 +311,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>The result that can be had without waiting, if there is one.</summary>
     private bool TryTakeResult(bool receive, out ReadResult result)
     {
-        Wait wait;
+        ReadWait wait;
         lock (_lock)
         {
             if (_aborted is not null)
@@ -332,11 +332,11 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (!_receiver.Chain.HasUnexamined && !_ended)
         {
             ThrowIfTooMuchIsUnread();
-            if (wait == Wait.Arrived)
+            if (wait == ReadWait.Arrived)
             {
                 TakeArrived();
             }
-            else if (wait == Wait.Armed || !receive || !TryReceive())
+            else if (wait == ReadWait.Armed || !receive || !TryReceive())
             {
                 result = default;
                 return false;
@@ -360,16 +360,16 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     private bool TryArrive()
     {
         // Without the lock: a completion changes only what is armed, and this flow alone arms.
-        if (_wait != Wait.None)
+        if (_wait != ReadWait.None)
         {
             return false;
         }
 
-        _wait = Wait.Armed;
+        _wait = ReadWait.Armed;
         if (_receiver.Receive(out var result))
         {
             _arrived = result;
-            _wait = Wait.Arrived;
+            _wait = ReadWait.Arrived;
             return true;
         }
 
@@ -389,15 +389,15 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
                 throw _aborted;
             }
 
-            if (_wait == Wait.Arrived || _pending.IsCancelRequested)
+            if (_wait == ReadWait.Arrived || _pending.IsCancelRequested)
             {
                 return false;
             }
 
             _source.Reset();
             _pending.Begin(cancellationToken);
-            arm = _wait == Wait.None;
-            _wait = Wait.Armed;
+            arm = _wait == ReadWait.None;
+            _wait = ReadWait.Armed;
         }
 
         _pending.Register(_lock, static (state, token) => ((SocketPipeReader<TSocket>)state!).OnTokenCanceled(token), this, cancellationToken);
@@ -498,13 +498,13 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         if (_arrived.Bytes == 0)
         {
-            _wait = Wait.None;
+            _wait = ReadWait.None;
             _ended = NoteEnd(_arrived);
             return;
         }
 
         var behind = _receiver.Take(_arrived.Bytes);
-        _wait = Wait.None;
+        _wait = ReadWait.None;
         if (behind.IsError)
         {
             // What has come before it is read first.
@@ -580,7 +580,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
 
     private ReadResult MakeResult(bool isCanceled)
     {
-        _result = isCanceled ? ResultState.Tentative : ResultState.Reading;
+        _result = isCanceled ? ReadResultState.Tentative : ReadResultState.Reading;
         return new ReadResult(_receiver.Chain.Bytes, isCanceled, isCompleted: _ended);
     }
 
@@ -591,26 +591,4 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     void IValueTaskSource<ReadResult>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
-
-    private enum Wait : byte
-    {
-        None,
-
-        /// <summary>The socket holds the wait's buffer, or will in a moment: nothing else may receive.</summary>
-        Armed,
-
-        /// <summary>The wait's result is there to be taken.</summary>
-        Arrived,
-    }
-
-    private enum ResultState : byte
-    {
-        None,
-
-        /// <summary>A cancelled result was handed out: AdvanceTo may follow, and need not.</summary>
-        Tentative,
-
-        /// <summary>A result was handed out: AdvanceTo must follow.</summary>
-        Reading,
-    }
 }

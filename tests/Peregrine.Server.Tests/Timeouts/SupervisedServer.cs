@@ -116,7 +116,7 @@ internal sealed class SupervisedServer : IAsyncDisposable
         endpoint,
         new DefaultOptions(),
         new ServerSupervision(
-            new SupervisedClock(TimeProvider.System), new HandshakeSlots(() => 1), new LimitReport(metrics, TimeProvider.System, NullLogger.Instance),
+            new SupervisedClock(TimeProvider.System), new HandshakeSlots(() => 1), new EndReport(metrics, TimeProvider.System, NullLogger.Instance),
             new ReadPauses(TimeProvider.System)));
 
     private static string PathOf(string key) => key.StartsWith(':') ? "Peregrine:Endpoints:test" + key : "Peregrine:" + key;
