@@ -20,6 +20,12 @@ public interface IConnectionBufferFeature
     long? UnacknowledgedBytes { get; }
 
     /// <summary>
+    /// Bytes that the peer has acknowledged since the connection began, to tell whether it takes anything: of a send that waits they grow before
+    /// the transport counts it as sent. Null where that cannot be told. For a TCP socket on Linux, tcpi_bytes_acked (tcp(7)): one system call.
+    /// </summary>
+    long? AcknowledgedBytes { get; }
+
+    /// <summary>
     /// Bytes that have come from the peer and that nobody has received; null where that cannot be told. For a socket that is what the kernel keeps
     /// (FIONREAD, tcp(7)): one system call.
     /// </summary>

@@ -64,17 +64,17 @@ internal struct PeerProgress(uint now)
     /// <summary>
     /// How many bytes more the peer has acknowledged. The kernel is asked once a second, and only while it may hold something: a connection that
     /// has sent nothing since all was acknowledged costs no system call. Where it does not tell, what it took counts: it takes no more than its
-    /// buffer for a peer that takes nothing.
+    /// buffer for a peer that takes nothing. Of a send that waits, a part is acknowledged before any of it counts as sent.
     /// </summary>
     private long Acknowledged(long sent, IConnectionBufferFeature? buffers, in TimeoutValues limits)
     {
-        if (_acknowledged >= sent || (limits.Idle == 0 && limits.WriteProgress == 0))
+        if ((_acknowledged >= sent && buffers?.IsSendPending != true) || (limits.Idle == 0 && limits.WriteProgress == 0))
         {
             return 0;
         }
 
-        // What is sent between the two looks makes it less than it was, for this beat.
-        var more = Math.Max(0, sent - (buffers?.UnacknowledgedBytes ?? 0) - _acknowledged);
+        // Where it is a difference, what is sent between the two looks makes it less than it was, for this beat.
+        var more = Math.Max(0, (buffers?.AcknowledgedBytes ?? (sent - (buffers?.UnacknowledgedBytes ?? 0))) - _acknowledged);
         _acknowledged += more;
         return more;
     }

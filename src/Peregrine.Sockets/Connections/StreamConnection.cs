@@ -54,6 +54,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override long? UnacknowledgedBytes => _socket.Unacknowledged;
 
+    public override long? AcknowledgedBytes => _socket.Acknowledged;
+
     public override bool IsReadPending => _reader.IsReading;
 
     public override bool IsSendPending => _writer.IsSending;

@@ -49,6 +49,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public abstract long? UnacknowledgedBytes { get; }
 
+    public abstract long? AcknowledgedBytes { get; }
+
     public abstract bool IsReadPending { get; }
 
     public abstract bool IsSendPending { get; }

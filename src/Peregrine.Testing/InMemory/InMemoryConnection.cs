@@ -79,6 +79,8 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
     /// <summary>What the peer has not received yet: the pipe is the wire, and what it holds is on its way.</summary>
     public long? UnacknowledgedBytes => _outgoing.BytesSent - _outgoing.BytesReceived;
 
+    public long? AcknowledgedBytes => _outgoing.BytesReceived;
+
     public long? UnreceivedBytes => _incoming.BytesSent - _incoming.BytesReceived;
 
     public bool IsReadPending => _reader.IsReading;

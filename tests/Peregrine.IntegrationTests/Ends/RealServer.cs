@@ -16,6 +16,10 @@ internal sealed class RealServer : IAsyncDisposable
     /// <summary>Says no more than "not for ever": other tests and other processes may have the machine.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
+    /// <summary>Clients do not come from this address: a port that was free is not that of one of them, nor what it leaves behind.</summary>
+    public const string OwnAddress = "127.0.78.1";
+    private const string OwnAddressInHex = "014E007F";
+
     private readonly IHost _host;
 
     private RealServer(IHost host) => _host = host;
@@ -29,7 +33,7 @@ internal sealed class RealServer : IAsyncDisposable
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddPeregrine(server => server
-            .Listen($"tcp://127.0.0.1:{port}", endpoint ?? (static _ => { }), tcp => tcp.Run(connection => handler(connection)))
+            .Listen($"tcp://{OwnAddress}:{port}", endpoint ?? (static _ => { }), tcp => tcp.Run(connection => handler(connection)))
             .Configure(peregrine =>
             {
                 peregrine.ThrowOnStartFailure = true;
@@ -77,17 +81,19 @@ internal sealed class RealServer : IAsyncDisposable
     }
 
     /// <summary>The states of the sockets of a local port, but for those that listen.</summary>
-    public static IReadOnlyList<int> StatesOf(int port) => [.. SocketsOf(port).Select(socket => socket.State).Where(state => state != Listen)];
+    public static IReadOnlyList<int> StatesOf(int port) =>
+        [.. SocketsOf(port).Where(socket => socket.Address == OwnAddressInHex).Select(socket => socket.State).Where(state => state != Listen)];
 
     /// <summary>How many connections wait to be accepted, on all sockets that listen on a port: what the receive queue of such a socket counts.</summary>
     public static int QueuedOn(int port) => SocketsOf(port).Where(socket => socket.State == Listen).Sum(socket => socket.ReceiveQueue);
 
     /// <summary>As in /proc/net/tcp (proc_net_tcp.txt of the kernel's documentation).</summary>
-    private static IEnumerable<(int State, int ReceiveQueue)> SocketsOf(int port) =>
+    private static IEnumerable<(string Address, int State, int ReceiveQueue)> SocketsOf(int port) =>
         File.ReadLines("/proc/net/tcp").Skip(1)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Where(fields => Convert.ToInt32(fields[1][(fields[1].IndexOf(':', StringComparison.Ordinal) + 1)..], 16) == port)
-            .Select(fields => (Convert.ToInt32(fields[3], 16), Convert.ToInt32(fields[4][(fields[4].IndexOf(':', StringComparison.Ordinal) + 1)..], 16)));
+            .Select(fields => (
+                fields[1][..fields[1].IndexOf(':', StringComparison.Ordinal)], Convert.ToInt32(fields[3], 16), Convert.ToInt32(fields[4][(fields[4].IndexOf(':', StringComparison.Ordinal) + 1)..], 16)));
 
     public const int Established = 1;
     public const int TimeWait = 6;

@@ -27,7 +27,7 @@ public sealed class RestartTests(ITestOutputHelper output)
                 using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
                 try
                 {
-                    await client.ConnectAsync("127.0.0.1", port);
+                    await client.ConnectAsync(RealServer.OwnAddress, port);
                 }
                 catch (SocketException)
                 {

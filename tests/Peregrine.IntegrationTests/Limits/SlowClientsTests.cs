@@ -28,6 +28,7 @@ public sealed class SlowClientsTests(ITestOutputHelper output)
             "LimitServer",
             "messages",
             "--Peregrine:Endpoints:test:Url=tcp://127.0.0.1:0",
+            "--Peregrine:Limits:ExemptNetworks:0=127.0.0.0/8",
             "--Peregrine:Endpoints:test:Timeouts:FirstByte=" + s_timeout,
             "--Peregrine:Endpoints:test:Timeouts:MinReadRateInBytesPerSecond=10",
             "--Peregrine:Endpoints:test:Timeouts:MinReadRateGrace=" + s_timeout);
