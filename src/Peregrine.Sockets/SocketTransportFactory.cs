@@ -114,7 +114,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         {
             var listening = InheritedSocket.Open(inherited, _options.Listeners, _tuning);
             var bound = listening.LocalEndPoint!;
-            return new ValueTask<IConnectionListener>(Listen(listening, isInherited: true, bound, OriginOf(bound)));
+            return new ValueTask<IConnectionListener>(Listen(listening, isInherited: true, CreateAcceptor(listening, bound, OriginOf(bound))));
         }
 
         if (endpoint is UnixDomainSocketEndPoint unix)
@@ -125,15 +125,18 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         var sockets = ListeningSockets.Open(endpoint, _options.Listeners, _options.Backlog, _tuning);
         _grants.Report(sockets[0]);
         var address = sockets[0].LocalEndPoint!;
+        var acceptors = new List<IAcceptor>(sockets.Length);
         SocketConnectionListener[] listeners;
         try
         {
             var origin = OriginOf(address);
-            listeners = Array.ConvertAll(sockets, listening => Listen(listening, isInherited: false, address, origin));
+            Array.ForEach(sockets, listening => acceptors.Add(CreateAcceptor(listening, address, origin)));
+            listeners = [.. sockets.Zip(acceptors, (listening, acceptor) => Listen(listening, isInherited: false, acceptor))];
         }
         catch
         {
             // Descriptors or threads are short for event loops.
+            acceptors.ForEach(acceptor => acceptor.Release());
             Array.ForEach(sockets, socket => socket.Dispose());
             throw;
         }
@@ -190,17 +193,32 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     private LoopOrigin? OriginOf(EndPoint address) =>
         _stallWatch is null ? null : new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
 
-    private SocketConnectionListener Listen(Socket listening, bool isInherited, EndPoint address, LoopOrigin? origin)
+    private SocketConnectionListener Listen(Socket listening, bool isInherited, IAcceptor acceptor) =>
+        new(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
+
+    private IAcceptor CreateAcceptor(Socket listening, EndPoint address, LoopOrigin? origin)
     {
-        IAcceptor acceptor = origin is null
-            ? new SocketAcceptor(listening, socket => Accepted(socket, address), _logger)
-            : new LoopAcceptor(listening, (socket, peer) => Accepted(socket, address, peer), origin);
-        return new SocketConnectionListener(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
+        if (origin is not null)
+        {
+            return new LoopAcceptor(
+                listening,
+                (descriptor, peer, unixPeer) => Accepted(new LoopSocket(descriptor, peer, unixPeer is null, origin.Loops.Next(), origin), address, unixPeer),
+                origin);
+        }
+
+        // The runtime's accept ends the process where the path of a client's socket is longer than that of the listener.
+        return OperatingSystem.IsLinux() && address is UnixDomainSocketEndPoint
+            ? new LoopAcceptor(
+                listening,
+                (descriptor, _, unixPeer) => Accepted(descriptor, address, unixPeer),
+                new LoopOrigin(LoopGroup.Shared, address, new LoopWatch(_options.TimeProvider, _logger), _logger))
+            : new SocketAcceptor(listening, socket => Accepted(socket, address), _logger);
     }
 
     private LoopWatch? CreateStallWatch()
     {
-        if (OperatingSystem.IsLinux())
+        // 64 bits: the layouts of the system calls.
+        if (OperatingSystem.IsLinux() && Environment.Is64BitProcess)
         {
             return new LoopWatch(_options.TimeProvider, _logger);
         }
@@ -228,25 +246,40 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         return null;
     }
 
-    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket, EndPoint listener)
+    private StreamConnection<SaeaStreamSocket> Accepted(Socket socket, EndPoint listener, EndPoint? peer = null)
     {
         _tuning.ApplyToAccepted(socket);
-        return Connected(socket, listener, lingerInBackground: false);
+        return Connected(socket, listener, lingerInBackground: false, peer);
     }
 
-    private StreamConnection<SaeaStreamSocket> Connected(Socket socket, EndPoint? local, bool lingerInBackground) =>
+    private StreamConnection<SaeaStreamSocket> Accepted(int descriptor, EndPoint listener, EndPoint? peer)
+    {
+        var handle = new SafeSocketHandle(descriptor, ownsHandle: true);
+        try
+        {
+            return Accepted(new Socket(handle), listener, peer);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    private StreamConnection<SaeaStreamSocket> Connected(Socket socket, EndPoint? local, bool lingerInBackground, EndPoint? peer = null) =>
         new(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
         {
             Socket = socket,
             LocalEndPoint = KnownAddress(local),
-            RemoteEndPoint = socket.RemoteEndPoint,
+            RemoteEndPoint = peer ?? socket.RemoteEndPoint,
         };
 
     private StreamConnection<LoopStreamSocket> Accepted(LoopSocket socket, EndPoint listener, EndPoint? peer)
     {
-        if (_tuning.HasStepsForAccepted(socket.IsTcp))
+        if (!socket.IsTcp && _options.Socket.SendBufferSizeInBytes is { } size)
         {
-            _tuning.ApplyToAccepted(socket.Socket);
+            // A TCP socket has its options from the one that listens.
+            socket.SetSendBufferSize(size);
         }
 
         return new StreamConnection<LoopStreamSocket>(new LoopStreamSocket(socket), _settings, lingerInBackground: false)

@@ -14,11 +14,16 @@ namespace Peregrine.Sockets.EventLoops;
 /// </summary>
 internal sealed class LoopAcceptor : LoopTarget, IAcceptor
 {
+    // Of accepts without a wait, before other work of the thread has its turn.
+    private const int MostInARow = 64;
+
     private readonly Socket _socket;
     private readonly int _number;
-    private readonly Func<LoopSocket, EndPoint?, ConnectionContext> _connect;
+    private readonly ConnectDescriptor _connect;
     private readonly bool _isTcp;
     private readonly EpollSet _set;
+    private int _isReleased;
+    private int _inARow;
     private readonly Lock _lock = new();
 
     // Under the lock.
@@ -27,18 +32,23 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
     private int _edges;
 
     /// <param name="socket">Listening, not blocking; closed after <see cref="Release"/>.</param>
-    /// <param name="connect">Makes a connection of an accepted socket, and of its peer's address where the socket does not tell it; may throw a <see cref="SocketException"/>.</param>
+    /// <param name="connect">Makes a connection of an accepted socket.</param>
     /// <param name="origin">What its connections share.</param>
     /// <exception cref="SocketException">The kernel does not watch it: memory or watches are short.</exception>
-    public LoopAcceptor(Socket socket, Func<LoopSocket, EndPoint?, ConnectionContext> connect, LoopOrigin origin)
+    public LoopAcceptor(Socket socket, ConnectDescriptor connect, LoopOrigin origin)
         : base(origin)
     {
         _socket = socket;
         _connect = connect;
         _isTcp = socket.ProtocolType == ProtocolType.Tcp;
 
-        // The listener closes the socket after the release only, so the number is its until then.
-        _number = (int)socket.SafeHandle.DangerousGetHandle();
+        // A number of its own: an inherited socket stays open, and may be listened on twice.
+        _number = SocketCalls.Duplicate((int)socket.SafeHandle.DangerousGetHandle());
+        if (_number < 0)
+        {
+            throw new SocketException((int)SocketError.TooManyOpenSockets);
+        }
+
         origin.Loops.Table.Add(_number, this);
         _set = origin.Loops.Next().Set;
         var error = _set.Add(_number, EpollSet.Readable, LoopTable.DataOf(_number, this));
@@ -58,8 +68,17 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
             var edges = Volatile.Read(ref _edges);
             if (TryAccept(out var connection))
             {
+                if (++_inARow >= MostInARow)
+                {
+                    // Inexact where several accept at once, which is enough.
+                    _inARow = 0;
+                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                }
+
                 return connection;
             }
+
+            _inARow = 0;
 
             if (TryWait(edges) is { } waiter)
             {
@@ -79,9 +98,13 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
 
     public void Release()
     {
-        // An inherited socket stays open, and may be listened on again.
-        _set.Remove(_number);
-        Origin.Loops.Table.Remove(_number, this);
+        if (Interlocked.Exchange(ref _isReleased, 1) == 0)
+        {
+            // Closed, it would stay in the set: it is not the last descriptor of its socket.
+            _set.Remove(_number);
+            Origin.Loops.Table.Remove(_number, this);
+            SocketCalls.Close(_number);
+        }
     }
 
     public override void OnEvents(uint events)
@@ -168,21 +191,14 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
             throw new SocketException((int)error);
         }
 
-        var accepted = new LoopSocket(descriptor, new SocketAddressBytes(address), _isTcp, Origin.Loops.Next(), Origin);
         try
         {
-            connection = _connect(accepted, _isTcp ? null : UnixAddress(address));
+            connection = _connect(descriptor, new SocketAddressBytes(address), _isTcp ? null : UnixAddress(address));
         }
         catch (SocketException exception)
         {
             // An option that is set on it was refused, because it is gone.
-            accepted.Release(reset: false);
             SocketsLog.AcceptedConnectionGone(Origin.Logger, Origin.EndPoint!, exception.Message);
-        }
-        catch
-        {
-            accepted.Release(reset: false);
-            throw;
         }
 
         return true;
@@ -190,3 +206,10 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
 
     private static EndPoint UnixAddress(ReadOnlySpan<byte> address) => new UnixDomainSocketEndPoint("/").Create(SocketAddressBytes.ToAddress(address));
 }
+
+/// <summary>Makes a connection of an accepted socket.</summary>
+/// <param name="descriptor">Not blocking; belongs to the connection from here on, also if this throws.</param>
+/// <param name="peer">The peer's address as accept(2) gave it.</param>
+/// <param name="unixPeer">The same for a Unix domain socket.</param>
+/// <exception cref="SocketException">The connection is gone.</exception>
+internal delegate ConnectionContext ConnectDescriptor(int descriptor, SocketAddressBytes peer, EndPoint? unixPeer);

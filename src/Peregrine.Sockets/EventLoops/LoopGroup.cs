@@ -4,8 +4,8 @@ namespace Peregrine.Sockets.EventLoops;
 internal sealed class LoopGroup
 {
     /// <summary>
-    /// How many threads handlers can hold at once before loops stand still. Far more than a server needs whose handlers block now and then; each
-    /// is a thread that was started.
+    /// How many threads handlers can hold at once before loops hand everything to the thread pool. Far more than a server needs whose handlers block
+    /// now and then; each is a thread that was started.
     /// </summary>
     private const int MostHeld = 64;
 
@@ -18,26 +18,40 @@ internal sealed class LoopGroup
     private uint _next;
 
     /// <param name="loops">How many.</param>
-    /// <param name="mostHeld">How many threads handlers can hold before loops stand still.</param>
+    /// <param name="mostHeld">How many threads handlers can hold before loops hand everything to the thread pool.</param>
     /// <exception cref="System.Net.Sockets.SocketException">Descriptors are short.</exception>
     /// <exception cref="InvalidOperationException">Threads cannot be started.</exception>
     public LoopGroup(int loops, int mostHeld = MostHeld)
     {
         _loops = new EventLoop[loops];
-        for (var i = 0; i < loops; i++)
-        {
-            _loops[i] = new EventLoop(this);
-        }
-
         MostThreads = loops + mostHeld;
-        Threads = new LoopThreads(MostThreads, SpareLimit);
-        foreach (var loop in _loops)
+        Threads = new LoopThreads(MostThreads, loops, SpareLimit);
+        try
         {
-            if (!Threads.TryReserve())
+            for (var i = 0; i < loops; i++)
             {
-                throw new InvalidOperationException("The threads of the event loops cannot be started: the process has too many, or memory is short.");
+                _loops[i] = new EventLoop(this);
             }
 
+            // All of them before any runs: what is reserved and not given is spare, and ends by itself.
+            for (var i = 0; i < loops; i++)
+            {
+                if (!Threads.TryReserve())
+                {
+                    Enumerable.Range(0, i).ToList().ForEach(_ => Threads.GiveBack());
+                    throw new InvalidOperationException("The threads of the event loops cannot be started: the process has too many, or memory is short.");
+                }
+            }
+        }
+        catch
+        {
+            // A shortage of descriptors must not be made worse by each attempt.
+            Array.ForEach(_loops, loop => loop?.Set.Release());
+            throw;
+        }
+
+        foreach (var loop in _loops)
+        {
             Threads.Give(loop, loop.Position);
         }
 

@@ -84,6 +84,16 @@ internal sealed partial class LoopSocket : IConnectedSocket
         }
     }
 
+    /// <summary>SO_SNDBUF (socket(7)). Without effect on a connection that is gone.</summary>
+    public void SetSendBufferSize(int bytes)
+    {
+        if (_descriptor.TryEnter(out var number))
+        {
+            SocketCalls.SetSendBufferSize(number, bytes);
+            Exit(number);
+        }
+    }
+
     public long? UnreceivedBytes
     {
         get

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Peregrine.Sockets.Linux;
+using Peregrine.Sockets.Listening;
 
 namespace Peregrine.Sockets.EventLoops;
 
@@ -8,7 +9,7 @@ namespace Peregrine.Sockets.EventLoops;
 /// its loop is a spare one when the handler has given it back.
 /// </summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
-internal sealed class LoopThreads(int most, TimeSpan idleLimit)
+internal sealed class LoopThreads(int most, int last, TimeSpan idleLimit)
 {
     // A spare thread that is there already costs no descriptors to start when they are short.
     private const int LeastSpare = 1;
@@ -32,12 +33,25 @@ internal sealed class LoopThreads(int most, TimeSpan idleLimit)
         }
     }
 
+    /// <summary>A thread that may be held is there, or may be started.</summary>
+    public bool HasMore
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _spare > 0 || _total < most;
+            }
+        }
+    }
+
     /// <summary>Reserves a thread, for <see cref="Give"/> or <see cref="GiveBack"/>. False if there are too many, or one cannot be started.</summary>
-    public bool TryReserve()
+    /// <param name="isLast">One of the last, kept for loops that run nothing themselves.</param>
+    public bool TryReserve(bool isLast = false)
     {
         lock (_lock)
         {
-            if (_spare == 0 && !TryStartLocked())
+            if (_spare == 0 && !TryStartLocked(isLast ? most + last : most))
             {
                 return false;
             }
@@ -71,15 +85,15 @@ internal sealed class LoopThreads(int most, TimeSpan idleLimit)
     {
         lock (_lock)
         {
-            while (_spare < LeastSpare && TryStartLocked())
+            while (_spare < LeastSpare && !DescriptorReserve.Process.IsGivenUp && TryStartLocked(most))
             {
             }
         }
     }
 
-    private bool TryStartLocked()
+    private bool TryStartLocked(int limit)
     {
-        if (_total >= most)
+        if (_total >= limit)
         {
             return false;
         }

@@ -5,7 +5,8 @@ namespace Peregrine.Sockets.Linux;
 
 /// <summary>
 /// The descriptors that an event loop waits for, by epoll(7), edge-triggered: each is added once, and no call is spent on it again while it comes
-/// and goes. One thread waits at a time; every other member is safe to call from any thread. It lives as long as the process.
+/// and goes. One thread waits at a time; every other member is safe to call from any thread. It lives as long as the process, unless the start of
+/// its loop fails.
 /// </summary>
 internal sealed unsafe partial class EpollSet
 {
@@ -60,6 +61,14 @@ internal sealed unsafe partial class EpollSet
         }
 
         _events = (byte*)NativeMemory.AllocZeroed((nuint)(mostEvents * EventSize));
+    }
+
+    /// <summary>Of a set that nobody waits on, and nobody will.</summary>
+    public void Release()
+    {
+        SocketCalls.Close(_epoll);
+        SocketCalls.Close(_wake);
+        NativeMemory.Free(_events);
     }
 
     /// <summary>The descriptor must be open during the call. What holds by then is told, as if it had just begun.</summary>

@@ -21,6 +21,7 @@ internal static unsafe partial class SocketCalls
     private const int ShutdownSendOnly = 1; // SHUT_WR
     private const int SolSocket = 1;
     private const int SoError = 4;
+    private const int SoSendBuffer = 7;
     private const int SoLinger = 13;
     private const int IpProtoTcp = 6;
     private const int TcpInfo = 11;
@@ -132,6 +133,9 @@ internal static unsafe partial class SocketCalls
         var linger = stackalloc int[2] { 1, 0 };
         _ = SetOption(descriptor, SolSocket, SoLinger, linger, 2 * sizeof(int));
     }
+
+    /// <summary>SO_SNDBUF (socket(7)).</summary>
+    public static void SetSendBufferSize(int descriptor, int bytes) => _ = SetOption(descriptor, SolSocket, SoSendBuffer, &bytes, sizeof(int));
 
     /// <summary>The first bytes of TCP_INFO, of which the kernel fills no more than it knows; false for a socket that is not TCP's.</summary>
     public static bool TryGetTcpInfo(int descriptor, ref Span<byte> raw)

@@ -93,7 +93,7 @@ internal sealed class SocketTuning
     public void ApplyToAccepted(Socket socket)
     {
         var isTcp = socket.ProtocolType == ProtocolType.Tcp;
-        if (!HasStepsForAccepted(isTcp))
+        if (isTcp && OperatingSystem.IsLinux())
         {
             return;
         }
@@ -103,9 +103,6 @@ internal sealed class SocketTuning
             step.Set(socket);
         }
     }
-
-    /// <summary>Whether <see cref="ApplyToAccepted"/> does anything.</summary>
-    public bool HasStepsForAccepted(bool isTcp) => isTcp ? !OperatingSystem.IsLinux() : _all.Count > 0;
 
     private void Apply(Socket socket)
     {

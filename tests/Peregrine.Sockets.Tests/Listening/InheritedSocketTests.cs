@@ -72,6 +72,18 @@ public abstract partial class InheritedSocketTests(ConnectionScheduling scheduli
     }
 
     [LinuxFact]
+    public async Task It_can_be_listened_on_twice_at_once()
+    {
+        await using var first = await BindAsync(_held);
+        var second = await BindAsync(_held);
+        await second.DisposeAsync();
+        using var client = await ConnectAsync();
+        var connection = (await first.AcceptAsync().Bounded())!;
+        connection.Abort();
+        await connection.DisposeAsync().Bounded();
+    }
+
+    [LinuxFact]
     public async Task A_number_that_has_become_another_sockets_is_that_socket()
     {
         await (await BindAsync(_held)).DisposeAsync();
