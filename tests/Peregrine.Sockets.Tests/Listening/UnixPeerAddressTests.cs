@@ -16,7 +16,6 @@ public sealed class UnixPeerAddressTests : IDisposable
     [InlineData(ConnectionScheduling.ThreadPool, 0)]
     [InlineData(ConnectionScheduling.ThreadPool, 1)]
     [InlineData(ConnectionScheduling.ThreadPool, LongestPath)]
-    [InlineData(ConnectionScheduling.Inline, LongestPath)]
     [InlineData(ConnectionScheduling.EventLoop, LongestPath)]
     public async Task A_client_whose_path_is_longer_than_the_listeners_is_served(ConnectionScheduling scheduling, int atLeast)
     {
