@@ -17,7 +17,7 @@ public enum ConnectionScheduling
     /// <summary>
     /// On event loops of the server's own, one thread for each core, without a thread in between: as fast as <see cref="Inline"/> and as safe as
     /// <see cref="ThreadPool"/>. A loop whose handler blocks or computes for more than some 10 ms is handed to another thread, which goes on with its
-    /// other connections; if handlers hold more than 64 threads at once, the loops go on through the thread pool meanwhile, which is logged.
+    /// other connections; if handlers hold more than 64 threads at once, the connections of the loops that they hold wait, which is logged.
     /// Nothing else in the process is changed. Linux only; elsewhere it is the same as <see cref="ThreadPool"/>, which is logged once.
     /// </summary>
     EventLoop,

@@ -33,7 +33,7 @@ internal static partial class SocketsLog
     public static partial void FastOpenIsOff(ILogger logger, int length, long setting);
 
     [LoggerMessage(8, LogLevel.Warning,
-        "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, and all of the {Threads} threads that may run event loops are held, too: everything of that loop goes through the thread pool meanwhile. Handlers that block for long, and many at once, need the scheduling \"ThreadPool\" instead of \"EventLoop\".")]
+        "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, and all of the {Threads} threads that can go on with event loops are held, too: the other connections of that loop wait. Handlers that block for long, and many at once, need the scheduling \"ThreadPool\" instead of \"EventLoop\".")]
     public static partial void LoopStalled(ILogger logger, EndPoint? endPoint, double milliseconds, int threads);
 
     [LoggerMessage(9, LogLevel.Error, "What ran on an event loop for {EndPoint} threw an exception; the loop goes on.")]

@@ -30,7 +30,18 @@ internal sealed class EndpointAdmission(string name, ServerAdmission server)
     /// <returns>Why it is refused; <see cref="ConnectionCloseReason.None"/> if it is not.</returns>
     public ConnectionCloseReason Enter(EndPoint? remoteEndPoint, out PeerNetwork network)
     {
-        server.Pace.OnAccepted();
+        var reason = Look(remoteEndPoint, out network);
+        if (reason == ConnectionCloseReason.None)
+        {
+            // Those that are refused do not take the others' turns.
+            server.Pace.OnAccepted();
+        }
+
+        return reason;
+    }
+
+    private ConnectionCloseReason Look(EndPoint? remoteEndPoint, out PeerNetwork network)
+    {
         network = PeerNetwork.None;
         if (PeerAddress.Of(remoteEndPoint) is not { } address)
         {

@@ -88,17 +88,18 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
             }
 
             ServerLog.SettingsChanged(_logger);
-        }
 
-        foreach (var listener in Changed?.GetInvocationList() ?? [])
-        {
-            try
+            // Inside, so that of two changes at once the later one is told last.
+            foreach (var listener in Changed?.GetInvocationList() ?? [])
             {
-                ((Action)listener)();
-            }
-            catch (Exception exception)
-            {
-                ServerLog.SettingsListenerFailed(_logger, exception);
+                try
+                {
+                    ((Action)listener)();
+                }
+                catch (Exception exception)
+                {
+                    ServerLog.SettingsListenerFailed(_logger, exception);
+                }
             }
         }
     }

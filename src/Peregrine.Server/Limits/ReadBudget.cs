@@ -17,10 +17,17 @@ internal struct ReadBudget(IConnectionByteCountFeature counts, TimeProvider cloc
     public bool Allows(int? bytesPerSecond)
     {
         var (now, received) = (clock.GetTimestamp(), counts.BytesReceived);
-        var earned = (bytesPerSecond ?? 0) * clock.GetElapsedTime(_at, now).TotalSeconds;
-        _balance = Math.Min(bytesPerSecond ?? 0, _balance + earned) - (received - _counted);
+        if (bytesPerSecond is not { } rate)
+        {
+            // What is received while any number may be is no debt for later.
+            (_balance, _at, _counted) = (0, now, received);
+            return true;
+        }
+
+        var earned = rate * clock.GetElapsedTime(_at, now).TotalSeconds;
+        _balance = Math.Min(rate, _balance + earned) - (received - _counted);
         _at = now;
         _counted = received;
-        return bytesPerSecond is null || _balance > 0;
+        return _balance > 0;
     }
 }

@@ -28,12 +28,6 @@ internal sealed class EventLoop(LoopGroup group)
 
     private readonly EpollSet _set = new(MostEvents);
     private readonly ConcurrentQueue<Posted> _posted = new();
-
-    // Of the loop's threads, which are started without one.
-    [ThreadStatic]
-    private static ExecutionContext? t_clean;
-
-    private volatile bool _runsNothing;
     private long _position;
 
     // The owner's. A new owner sees what the last one wrote before its last move.
@@ -46,15 +40,6 @@ internal sealed class EventLoop(LoopGroup group)
     public EpollSet Set => _set;
 
     public long Position => Volatile.Read(ref _position);
-
-    /// <summary>
-    /// It hands everything to the thread pool, because handlers hold all of the threads that may run loops: slower, and nobody can hold it.
-    /// </summary>
-    public bool RunsNothing
-    {
-        get => _runsNothing;
-        set => _runsNothing = value;
-    }
 
     /// <summary>Whether a loop at that position waits for events, so that nobody holds it.</summary>
     public static bool IsWaiting(long position) => (position & IsWaitingBit) != 0;
@@ -176,31 +161,7 @@ internal sealed class EventLoop(LoopGroup group)
         return true;
     }
 
-    private void Handle(LoopTarget target, uint events)
-    {
-        if (_runsNothing)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static told => HandleNow(told.Target, told.Events), (Target: target, Events: events), preferLocal: false);
-            return;
-        }
-
-        HandleNow(target, events);
-        LeaveNothingBehind();
-    }
-
-    private void Run(Posted posted)
-    {
-        if (_runsNothing)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static posted => RunNow(posted), posted, preferLocal: false);
-            return;
-        }
-
-        RunNow(posted);
-        LeaveNothingBehind();
-    }
-
-    private static void HandleNow(LoopTarget target, uint events)
+    private static void Handle(LoopTarget target, uint events)
     {
         try
         {
@@ -212,7 +173,7 @@ internal sealed class EventLoop(LoopGroup group)
         }
     }
 
-    private static void RunNow(Posted posted)
+    private static void Run(Posted posted)
     {
         try
         {
@@ -221,21 +182,6 @@ internal sealed class EventLoop(LoopGroup group)
         catch (Exception exception)
         {
             SocketsLog.LoopWorkFailed(posted.Origin.Logger, posted.Origin.EndPoint, exception);
-        }
-    }
-
-    /// <summary>As the thread pool does after each item: what one connection's work has set on the thread must not be another's.</summary>
-    private static void LeaveNothingBehind()
-    {
-        if (SynchronizationContext.Current is not null)
-        {
-            SynchronizationContext.SetSynchronizationContext(null);
-        }
-
-        var clean = t_clean ??= ExecutionContext.Capture();
-        if (clean is not null && ExecutionContext.Capture() != clean)
-        {
-            ExecutionContext.Restore(clean);
         }
     }
 

@@ -4,8 +4,8 @@ namespace Peregrine.Sockets.EventLoops;
 internal sealed class LoopGroup
 {
     /// <summary>
-    /// How many threads handlers can hold at once before loops hand everything to the thread pool. Far more than a server needs whose handlers block
-    /// now and then; each is a thread that was started.
+    /// How many threads handlers can hold at once before loops stand still. Far more than a server needs whose handlers block now and then; each
+    /// is a thread that was started.
     /// </summary>
     private const int MostHeld = 64;
 
@@ -18,14 +18,14 @@ internal sealed class LoopGroup
     private uint _next;
 
     /// <param name="loops">How many.</param>
-    /// <param name="mostHeld">How many threads handlers can hold before loops hand everything to the thread pool.</param>
+    /// <param name="mostHeld">How many threads handlers can hold before loops stand still.</param>
     /// <exception cref="System.Net.Sockets.SocketException">Descriptors are short.</exception>
     /// <exception cref="InvalidOperationException">Threads cannot be started.</exception>
     public LoopGroup(int loops, int mostHeld = MostHeld)
     {
         _loops = new EventLoop[loops];
         MostThreads = loops + mostHeld;
-        Threads = new LoopThreads(MostThreads, loops, SpareLimit);
+        Threads = new LoopThreads(MostThreads, SpareLimit);
         try
         {
             for (var i = 0; i < loops; i++)

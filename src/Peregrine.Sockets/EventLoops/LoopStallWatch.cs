@@ -18,9 +18,6 @@ internal sealed class LoopStallWatch
     private static readonly TimeSpan AlertTick = TimeSpan.FromMilliseconds(1);
     private const int AlertTicks = 1000;
 
-    // Two for each look that finds the thread of a loop asleep in the middle of its work, less one for each that does not.
-    private const int AsleepToAlert = 8;
-
     // A thread that waits for a core for longer than that may as well be helped by another.
     private static readonly TimeSpan StarvedLimit = TimeSpan.FromMilliseconds(100);
 
@@ -73,16 +70,9 @@ internal sealed class LoopStallWatch
                 }
 
                 // A thread that was not run itself, because the machine is busy or the process was paused, has seen nothing of the others.
-                try
+                if (Look(tick, isLate: _clock.GetElapsedTime(before) > 2 * tick))
                 {
-                    if (Look(tick, isLate: _clock.GetElapsedTime(before) > 2 * tick))
-                    {
-                        quiet = -1;
-                    }
-                }
-                catch (Exception)
-                {
-                    // Whatever the system says of a thread: the next look may be better, and without any, handlers hold loops for good.
+                    quiet = -1;
                 }
             }
 
@@ -118,22 +108,9 @@ internal sealed class LoopStallWatch
         {
             var position = _loops[i].Position;
             ref var seen = ref _seen[i];
-            if (_loops[i].RunsNothing && _threads.HasMore)
-            {
-                _loops[i].RunsNothing = false;
-            }
-
             if (position != seen.Position)
             {
-                // Handlers that block for less than it takes to be noticed are noticed by how often a look finds the thread asleep.
-                var asleep = isLate || EventLoop.IsWaiting(position) || ThreadActivity.IsRunnable(_loops[i].Owner) ? Math.Max(0, seen.Asleep - 1) : seen.Asleep + 2;
-                if (asleep >= AsleepToAlert)
-                {
-                    _alert = AlertTicks;
-                    asleep = 0;
-                }
-
-                seen = new Seen(position, 0, _clock.GetTimestamp(), default, IsReported: false, asleep);
+                seen = new Seen(position, 0, _clock.GetTimestamp(), default, IsReported: false);
                 isActive = true;
             }
             else if (!EventLoop.IsWaiting(position))
@@ -167,44 +144,29 @@ internal sealed class LoopStallWatch
 
     private void TakeOver(EventLoop loop, ref Seen seen)
     {
+        if (_threads.TryReserve())
+        {
+            if (loop.TryTakeOver(seen.Position, out var position))
+            {
+                _alert = AlertTicks;
+                _threads.Give(loop, position);
+                _threads.Prepare();
+            }
+            else
+            {
+                _threads.GiveBack(); // The handler has just given it back.
+            }
+
+            return;
+        }
+
         var held = _clock.GetElapsedTime(seen.Since);
-        var origin = loop.OriginAt(seen.Position);
-        var isLast = !_threads.HasMore;
-        if (!_threads.TryReserve(isLast))
-        {
-            Report(origin, held, ref seen);
-            return;
-        }
-
-        // Before it is another thread's: the last ones must not be held.
-        loop.RunsNothing = isLast;
-        if (!loop.TryTakeOver(seen.Position, out var position))
-        {
-            loop.RunsNothing = false;
-            _threads.GiveBack(); // The handler has just given it back.
-            return;
-        }
-
-        _alert = AlertTicks;
-        _threads.Give(loop, position);
-        if (isLast)
-        {
-            Report(origin, held, ref seen);
-        }
-        else
-        {
-            _threads.Prepare();
-        }
-    }
-
-    private void Report(LoopOrigin? origin, TimeSpan held, ref Seen seen)
-    {
-        if (!seen.IsReported && origin is not null)
+        if (held >= Scheduling.LoopWatch.Limit && !seen.IsReported && loop.OriginAt(seen.Position) is { } origin)
         {
             seen.IsReported = true;
             origin.Watch.ReportStall(origin.EndPoint, held, _threads.Total);
         }
     }
 
-    private record struct Seen(long Position, int Ticks, long Since, TimeSpan CpuTime, bool IsReported, int Asleep);
+    private record struct Seen(long Position, int Ticks, long Since, TimeSpan CpuTime, bool IsReported);
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using Peregrine.Sockets.Linux;
-using Peregrine.Sockets.Listening;
 
 namespace Peregrine.Sockets.EventLoops;
 
@@ -9,7 +8,7 @@ namespace Peregrine.Sockets.EventLoops;
 /// its loop is a spare one when the handler has given it back.
 /// </summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
-internal sealed class LoopThreads(int most, int last, TimeSpan idleLimit)
+internal sealed class LoopThreads(int most, TimeSpan idleLimit)
 {
     // A spare thread that is there already costs no descriptors to start when they are short.
     private const int LeastSpare = 1;
@@ -33,25 +32,12 @@ internal sealed class LoopThreads(int most, int last, TimeSpan idleLimit)
         }
     }
 
-    /// <summary>A thread that may be held is there, or may be started.</summary>
-    public bool HasMore
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _spare > 0 || _total < most;
-            }
-        }
-    }
-
     /// <summary>Reserves a thread, for <see cref="Give"/> or <see cref="GiveBack"/>. False if there are too many, or one cannot be started.</summary>
-    /// <param name="isLast">One of the last, kept for loops that run nothing themselves.</param>
-    public bool TryReserve(bool isLast = false)
+    public bool TryReserve()
     {
         lock (_lock)
         {
-            if (_spare == 0 && !TryStartLocked(isLast ? most + last : most))
+            if (_spare == 0 && !TryStartLocked())
             {
                 return false;
             }
@@ -85,15 +71,15 @@ internal sealed class LoopThreads(int most, int last, TimeSpan idleLimit)
     {
         lock (_lock)
         {
-            while (_spare < LeastSpare && !DescriptorReserve.Process.IsGivenUp && TryStartLocked(most))
+            while (_spare < LeastSpare && TryStartLocked())
             {
             }
         }
     }
 
-    private bool TryStartLocked(int limit)
+    private bool TryStartLocked()
     {
-        if (_total >= limit)
+        if (_total >= most)
         {
             return false;
         }
