@@ -7,10 +7,14 @@ namespace Peregrine;
 public sealed class CloseOptions
 {
     /// <summary>
-    /// How long the peer may take nothing of what is left to send, or leave all of it unacknowledged. Default 20 seconds; from 1 second to one
+    /// How long the peer may take nothing of what is left to send, or leave all of it unacknowledged. Default 60 seconds; from 1 second to one
     /// day. Then the connection is reset, which loses the rest; it is counted as aborted and unflushed.
     /// </summary>
-    public TimeSpan ProgressTimeout { get; set; } = TimeSpan.FromSeconds(20);
+    /// <remarks>
+    /// Too short a time cuts off peers that read steadily: one whose receive buffer is full takes nothing before a part of the buffer is free again, and
+    /// Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)).
+    /// </remarks>
+    public TimeSpan ProgressTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// How long a peer that has everything may say nothing, not even its FIN. Default 5 seconds; from 1 second to one day. Then the socket is

@@ -21,12 +21,13 @@ public abstract class BufferContract(Func<int, ValueTask<ConnectionPair>> connec
         Assert.Equal((Size, false), (buffers.UnreadBytes, buffers.IsReadPending));
         server.Transport.Input.AdvanceTo(read.Buffer.GetPosition(400), read.Buffer.End);
         Assert.Equal(600, buffers.UnreadBytes);
+        Assert.True(buffers.UnreadMemoryInBytes >= 600);
         var waiting = server.Transport.Input.ReadAsync().AsTask();
         await UntilAsync(() => buffers.IsReadPending);
         Assert.Equal(600, buffers.UnreadBytes);
         server.Transport.Input.CancelPendingRead();
         server.Transport.Input.AdvanceTo((await waiting).Buffer.End);
-        Assert.Equal(0, buffers.UnreadBytes);
+        Assert.Equal((0, 0), (buffers.UnreadBytes, buffers.UnreadMemoryInBytes));
     });
 
     [Theory, BlockSizes]

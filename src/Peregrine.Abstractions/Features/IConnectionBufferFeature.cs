@@ -8,6 +8,11 @@ public interface IConnectionBufferFeature
     long UnreadBytes { get; }
 
     /// <summary>
+    /// The memory that <see cref="UnreadBytes"/> keep: the size of the blocks that they are in, of which one unread byte keeps a whole one.
+    /// </summary>
+    long UnreadMemoryInBytes { get; }
+
+    /// <summary>
     /// Bytes that were written, flushed or not, and that the transport has not taken for the peer (for a socket: not handed to the kernel). The
     /// memory of a large <c>WriteAsync</c> is the application's, and does not count.
     /// </summary>

@@ -131,7 +131,7 @@ internal sealed class AcceptLoop
     {
         try
         {
-            var refusal = _admission.Enter(connection.RemoteEndPoint, out var network);
+            var refusal = _admission.Enter(connection.RemoteEndPoint, out var network, isPaced: !IsStopping);
             if (refusal != ConnectionCloseReason.None)
             {
                 _admission.Refusals.Refuse(connection, Endpoint, refusal);

@@ -28,10 +28,13 @@ internal sealed class EndpointAdmission(string name, ServerAdmission server)
 
     /// <summary>Looks at where a connection comes from. One that is not refused is counted for its address until it leaves.</summary>
     /// <returns>Why it is refused; <see cref="ConnectionCloseReason.None"/> if it is not.</returns>
-    public ConnectionCloseReason Enter(EndPoint? remoteEndPoint, out PeerNetwork network)
+    /// <param name="remoteEndPoint">Where it comes from.</param>
+    /// <param name="network">For whom it is counted.</param>
+    /// <param name="isPaced">Whether it takes a turn of the pace: what is queued at a stop or a suspend is accepted without regard to it.</param>
+    public ConnectionCloseReason Enter(EndPoint? remoteEndPoint, out PeerNetwork network, bool isPaced = true)
     {
         var reason = Look(remoteEndPoint, out network);
-        if (reason == ConnectionCloseReason.None)
+        if (isPaced && reason == ConnectionCloseReason.None)
         {
             // Those that are refused do not take the others' turns.
             server.Pace.OnAccepted();

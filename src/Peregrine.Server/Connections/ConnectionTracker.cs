@@ -99,15 +99,37 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             connection.Abort();
         }
 
-        connection.Schedule();
+        try
+        {
+            connection.Schedule();
+        }
+        catch when (TryUnlist(connection))
+        {
+            throw; // Unless it runs, and has ended already.
+        }
     }
 
     /// <summary>A connection is gone.</summary>
     public void Remove(ServerConnection connection)
     {
+        if (TryUnlist(connection))
+        {
+            contract.Admission.Leave(connection.Network);
+        }
+    }
+
+    /// <summary>False if it is gone already.</summary>
+    private bool TryUnlist(ServerConnection connection)
+    {
         List<Waiter>? done = null;
         lock (_lock)
         {
+            if (!connection.IsListed)
+            {
+                return false;
+            }
+
+            connection.IsListed = false;
             _count--;
             connection.Next?.Previous = connection.Previous;
             if (connection.Previous is { } previous)
@@ -128,8 +150,8 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             }
         }
 
-        contract.Admission.Leave(connection.Network);
         done?.ForEach(static waiter => waiter.Done.SetResult());
+        return true;
     }
 
     /// <summary>Completes when there are no more than so many connections.</summary>
@@ -201,6 +223,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     private void AddLocked(ServerConnection connection)
     {
         _count++;
+        connection.IsListed = true;
         connection.Next = _first;
         _first?.Previous = connection;
         _first = connection;

@@ -45,6 +45,9 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     public bool IsCloseRequested => _closeRequested.IsFired;
 
+    /// <summary>In the tracker's list; under the tracker's lock.</summary>
+    public bool IsListed { get; set; }
+
     /// <summary>The tracker's list.</summary>
     public ServerConnection? Next { get; set; }
 

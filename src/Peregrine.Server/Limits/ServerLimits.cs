@@ -45,7 +45,8 @@ public sealed class ServerLimits
     public int MaxHandshakes { get; set; } = 1024;
 
     /// <summary>
-    /// How many bytes the connections keep in buffers at most, over all endpoints: received and not consumed, written and not sent. Default: a
+    /// How many bytes the connections keep in buffers at most, over all endpoints: the blocks of what is received and not consumed, and what is written
+    /// and not sent. Default: a
     /// quarter of the memory that the process may use; at least 1,048,576. Above it, once a second, connections are reset until it is kept: first those
     /// that would take longest, at the pace of their peers in that second, to get rid of what they keep.
     /// </summary>

@@ -36,7 +36,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     public bool IsRefused => Volatile.Read(ref _isRefused) != 0;
 
     /// <summary>Bytes in its buffers.</summary>
-    public long BufferedBytes => _buffers is null ? 0 : _buffers.UnreadBytes + _buffers.UnsentBytes;
+    public long BufferedBytes => _buffers is null ? 0 : _buffers.UnreadMemoryInBytes + _buffers.UnsentBytes;
 
     /// <summary>How many bytes its peer has moved between the last two beats.</summary>
     public uint Moved => _progress.Moved;

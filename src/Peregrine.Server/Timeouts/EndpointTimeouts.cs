@@ -27,15 +27,16 @@ public sealed class EndpointTimeouts
     /// <summary>
     /// How long a peer may send nothing, and acknowledge nothing of what is sent to it. Default 2 minutes and 10 seconds; to 24 days. What this side
     /// writes does not count: a peer that is gone acknowledges nothing. Nor does it count as silence while bytes of the peer wait for a handler that
-    /// does not read: it is this side then that is awaited. Then the connection is reset, with <c>ConnectionCloseReason.IdleTimeout</c>.
+    /// does not ask for more, in the system or unconsumed: it is this side then that is awaited. Then the connection is reset, with <c>ConnectionCloseReason.IdleTimeout</c>.
     /// </summary>
     public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(130);
 
     /// <summary>
-    /// How long a peer may take nothing of what is there for it: what is flushed, and what the system has taken to send. Default 20 seconds; to 24 days. A peer that takes a little, however slowly, is not
-    /// meant. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>.
+    /// How long a peer may take nothing of what is there for it: what is flushed, and what the system has taken to send. Default 60 seconds; to 24
+    /// days. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>. A peer that reads slowly takes nothing for a time, too: one
+    /// whose receive buffer is full, before a part of it is free again, and Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)).
     /// </summary>
-    public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(20);
+    public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// How many bytes a second a peer must send, on average, while a message is in progress: the handler has looked at bytes, consumed them not, and

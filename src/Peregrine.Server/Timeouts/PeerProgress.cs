@@ -108,8 +108,8 @@ internal struct PeerProgress(uint now)
             return false;
         }
 
-        // The peer has sent something, and it is this side that does not read: it may be waiting for us.
-        if (buffers?.UnreceivedBytes > 0)
+        // The peer has sent something, and it is this side that does not go on with it: it may be waiting for us.
+        if (buffers is { IsReadPending: false, UnreadBytes: > 0 } || buffers?.UnreceivedBytes > 0)
         {
             _activeAt = now - Jitter;
             return false;

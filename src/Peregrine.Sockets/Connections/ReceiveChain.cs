@@ -9,11 +9,15 @@ internal struct ReceiveChain
     private BufferSegment? _tail;
     private long _unexamined;
     private long _length;
+    private long _kept;
 
     public readonly bool HasUnexamined => _unexamined > 0;
 
     /// <summary>Bytes that are not consumed. May be read from any thread, and is a little old then.</summary>
     public readonly long Length => _length;
+
+    /// <summary>The size of the blocks, of which one unread byte keeps one. May be read from any thread, and is a little old then.</summary>
+    public readonly long Kept => _kept;
 
     public readonly ReadOnlySequence<byte> Bytes => _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
 
@@ -49,6 +53,7 @@ internal struct ReceiveChain
             _tail?.Append(segment);
             _head ??= segment;
             _tail = segment;
+            _kept += segment.BlockLength;
         }
 
         _unexamined += bytes;
@@ -81,6 +86,7 @@ internal struct ReceiveChain
                 return;
             }
 
+            _kept -= head.BlockLength;
             _head = head.Return();
         }
 
@@ -95,6 +101,7 @@ internal struct ReceiveChain
         _tail = null;
         _unexamined = 0;
         _length = 0;
+        _kept = 0;
         BufferSegment.ReturnAll(head);
     }
 

@@ -49,6 +49,9 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     /// <summary>Received and not consumed.</summary>
     public long UnreadBytes => _receiver.Chain.Length;
 
+    /// <summary>What that keeps.</summary>
+    public long UnreadMemory => _receiver.Chain.Kept;
+
     /// <summary>The application waits for something to read. Looked at without the lock: it may be a little old.</summary>
     public bool IsReading => _pending.IsWaiting;
 

@@ -50,6 +50,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override long UnreadBytes => _reader.UnreadBytes;
 
+    public override long UnreadMemoryInBytes => _reader.UnreadMemory;
+
     public override long UnsentBytes => _writer.UnsentBytes;
 
     public override long? UnacknowledgedBytes => _socket.Unacknowledged;

@@ -45,6 +45,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public abstract long UnreadBytes { get; }
 
+    public abstract long UnreadMemoryInBytes { get; }
+
     public abstract long UnsentBytes { get; }
 
     public abstract long? UnacknowledgedBytes { get; }

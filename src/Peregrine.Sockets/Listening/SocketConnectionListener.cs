@@ -55,9 +55,6 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         _reports = new ReportInterval(clock);
         EndPoint = socket.LocalEndPoint!;
         DescriptorReserve.Process.TryTake();
-
-        // The process's first timer starts a thread, which takes descriptors: when they are short, and the back-off needs it, that would fail.
-        _ = Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
     }
 
     public EndPoint EndPoint { get; }

@@ -182,6 +182,27 @@ public sealed class EndpointAdmissionTests
     private static int Attempt(TestAdmission admission, int times) =>
         Enumerable.Range(0, times).Count(_ => Enter(admission.Endpoint, "203.0.113.7", out var _) == ConnectionCloseReason.None);
 
+    [Fact]
+    public void Those_that_are_refused_or_were_queued_at_the_stop_take_no_turn_of_the_pace()
+    {
+        using var admission = new TestAdmission(
+            limits => (limits.AcceptsPerSecond, limits.MaxConnectionsPerAddress) = (10, 1), clock: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        Assert.Equal(ConnectionCloseReason.None, Enter(admission.Endpoint, "203.0.113.7", out _));
+        for (var i = 0; i < 1_000; i++)
+        {
+            Assert.Equal(ConnectionCloseReason.RejectedConnectionsPerAddress, Enter(admission.Endpoint, "203.0.113.7", out _));
+            Assert.Equal(ConnectionCloseReason.None, admission.Endpoint.Enter(null, out _, isPaced: false));
+        }
+
+        Assert.False(admission.Server.Pace.MustWait);
+        for (var i = 0; i < 10; i++)
+        {
+            admission.Endpoint.Enter(null, out _);
+        }
+
+        Assert.True(admission.Server.Pace.MustWait);
+    }
+
     private static ConnectionCloseReason Enter(EndpointAdmission endpoint, string address, out PeerNetwork network) =>
         endpoint.Enter(new IPEndPoint(IPAddress.Parse(address), 1), out network);
 }

@@ -112,6 +112,23 @@ public sealed class ServerStopTests
     }
 
     [Fact]
+    public async Task A_connection_that_cannot_be_scheduled_is_not_waited_for()
+    {
+        var transport = new Peregrine.Testing.InMemoryTransport();
+        await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        using var admission = new TestAdmission();
+        var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
+            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
+            TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
+        await using var client = await transport.ConnectAsync(listener.EndPoint);
+        await using var connection = (await listener.AcceptAsync())!;
+        connection.Features.Set<Peregrine.Features.IConnectionSchedulingFeature>(new Refusing());
+        Assert.Throws<NotSupportedException>(() => tracker.Start(connection, Peregrine.Server.Admission.PeerNetwork.None));
+        Assert.Equal(0, tracker.Count);
+        connection.Abort();
+    }
+
+    [Fact]
     public async Task The_hosts_own_deadline_cuts_the_wait_short()
     {
         await using var server = await TestServer.StartAsync(async connection => await connection.Transport.Input.ReadAsync(CancellationToken.None));
@@ -212,5 +229,10 @@ public sealed class ServerStopTests
             Stopped = true;
             return Task.CompletedTask;
         }
+    }
+
+    private sealed class Refusing : Peregrine.Features.IConnectionSchedulingFeature
+    {
+        public void Schedule(IThreadPoolWorkItem work) => throw new NotSupportedException();
     }
 }

@@ -37,13 +37,33 @@ public sealed class PeerProgressTests
         Assert.Equal(ConnectionCloseReason.WriteTimeout, progress.Look(WriteProgress + 1_000, 1_000, connection, connection, s_values, isClosing: false));
     }
 
+    [Theory]
+    [InlineData(0, false, true)]
+    [InlineData(10, true, true)]
+    [InlineData(10, false, false)]
+    public void A_peer_is_idle_unless_it_is_the_handler_that_does_not_go_on(long unread, bool isReadPending, bool isIdle)
+    {
+        var connection = new Counts { UnreadBytes = unread, IsReadPending = isReadPending };
+        var values = new TimeoutValues(0, 0, 5_000, 0, 0, 0);
+        var progress = new PeerProgress(0);
+        var ended = ConnectionCloseReason.None;
+        for (uint now = 1_000; now <= 20_000 && ended == ConnectionCloseReason.None; now += 1_000)
+        {
+            ended = progress.Look(now, 1_000, connection, connection, values, isClosing: false);
+        }
+
+        Assert.Equal(isIdle ? ConnectionCloseReason.IdleTimeout : ConnectionCloseReason.None, ended);
+    }
+
     private sealed class Counts : IConnectionByteCountFeature, IConnectionBufferFeature
     {
         public long BytesReceived => 0;
 
         public long BytesSent { get; set; }
 
-        public long UnreadBytes => 0;
+        public long UnreadBytes { get; set; }
+
+        public long UnreadMemoryInBytes => UnreadBytes;
 
         public long UnsentBytes => 64_000;
 
@@ -53,7 +73,7 @@ public sealed class PeerProgressTests
 
         public long? UnreceivedBytes => 0;
 
-        public bool IsReadPending => false;
+        public bool IsReadPending { get; set; }
 
         public bool IsSendPending { get; set; }
 
