@@ -8,8 +8,9 @@ namespace Peregrine.Server.Admission;
 /// the latest: there are never more than connections were accepted in two seconds.
 /// </summary>
 /// <remarks>
-/// The partitions of <see cref="PartitionedRateLimiter.Create"/> have 330 bytes each for at least ten seconds, cost 6 µs to make and 120 bytes a call,
-/// are all visited ten times a second (100,000 of them: 7 % of a core), and know no clock but the system's. Safe to use from any thread.
+/// The partitions of <see cref="PartitionedRateLimiter.Create"/> are objects that stay for at least ten seconds, are all visited ten times a second,
+/// allocate at each call, and know no clock but the system's: an attack from many addresses would pay for them with our memory. Safe to use from any
+/// thread.
 /// </remarks>
 internal sealed class PeerRateLimiter(int perSecond, TimeProvider clock) : PartitionedRateLimiter<PeerNetwork>
 {

@@ -18,8 +18,8 @@ public sealed class ServerLimits
 
     /// <summary>
     /// How many connections one address has at most, over all endpoints; of IPv6, one network of 64 bits. Default: half of
-    /// <see cref="MaxConnections"/>, so that no address takes all; at least 1. What is more is reset at once. Behind a proxy that does not tell
-    /// addresses, all clients have one: exempt it.
+    /// <see cref="MaxConnections"/>, so that no address takes all, which is no defence against clients with several: a host with IPv4 and IPv6 has
+    /// two; at least 1. What is more is reset at once. Behind a proxy that does not tell addresses, all clients have one: exempt it.
     /// </summary>
     public int? MaxConnectionsPerAddress { get; set; }
 

@@ -3,7 +3,7 @@ namespace Peregrine.Server.Timeouts;
 /// <summary>
 /// How long the peers of an endpoint may take, section <c>Peregrine:Endpoints:&lt;name&gt;:Timeouts</c>. Each is looked at once a second, so it ends a
 /// connection up to a second late, and does so also while the handler reads nothing. <see cref="TimeSpan.Zero"/> is off. A change of the
-/// configuration takes effect at once, except where <see cref="Features.IConnectionTimeoutFeature"/> has set another time for a connection.
+/// configuration takes effect at once, and counts the time before it, except where <see cref="Features.IConnectionTimeoutFeature"/> has set another time for a connection.
 /// </summary>
 /// <remarks>
 /// They need a transport that counts bytes (<see cref="Features.IConnectionByteCountFeature"/>), and the rate of messages one that tells of its buffers

@@ -9,7 +9,7 @@ namespace Peregrine.Sockets.EventLoops;
 internal sealed class LoopStallWatch
 {
     // Three looks in a row find a loop in the same place: it is held for 10 ms at least, 15 ms at most. A hand-over costs the wake-up of another
-    // thread, some 10 µs, and a look one of its own.
+    // thread, and a look one of its own.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(5);
     private const int TicksToTakeOver = 2;
 

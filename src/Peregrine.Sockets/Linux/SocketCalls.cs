@@ -10,8 +10,7 @@ namespace Peregrine.Sockets.Linux;
 /// descriptor. Whoever calls knows that the number is still that socket's.
 /// </summary>
 /// <remarks>
-/// errno is asked for right after the call, and only after one that failed: asked for by the marshaller it is cleared before each call, too,
-/// which costs a small message 1 % of its time.
+/// errno is asked for right after the call, and only after one that failed: asked for by the marshaller it is cleared before each call, too.
 /// </remarks>
 internal static unsafe partial class SocketCalls
 {
