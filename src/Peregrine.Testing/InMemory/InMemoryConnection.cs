@@ -74,11 +74,11 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
 
     public long UnreadBytes => _reader.UnreadBytes;
 
+    public long UnreadMemoryInBytes => UnreadBytes;
+
     public long UnsentBytes => _writer.UnflushedBytes;
 
     /// <summary>What the peer has not received yet: the pipe is the wire, and what it holds is on its way.</summary>
-    public long UnreadMemoryInBytes => UnreadBytes;
-
     public long? UnacknowledgedBytes => _outgoing.BytesSent - _outgoing.BytesReceived;
 
     public long? AcknowledgedBytes => _outgoing.BytesReceived;

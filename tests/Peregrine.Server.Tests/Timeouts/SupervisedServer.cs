@@ -22,9 +22,12 @@ internal sealed class SupervisedServer : IAsyncDisposable
 
     private readonly TestServer _server;
 
-    private SupervisedServer(TestServer server, FakeTimeProvider clock)
+    private readonly List<ConnectionContext> _served;
+
+    private SupervisedServer(TestServer server, FakeTimeProvider clock, List<ConnectionContext> served)
     {
         _server = server;
+        _served = served;
         Clock = clock;
     }
 
@@ -41,21 +44,47 @@ internal sealed class SupervisedServer : IAsyncDisposable
         var clock = new FakeTimeProvider();
         var configuration = settings.ToDictionary(setting => PathOf(setting.Key), setting => (string?)setting.Value);
         configuration[PathOf(":Url")] = "tcp://127.0.0.1:0";
+        var served = new List<ConnectionContext>();
         var server = new TestServer(
-            builder => builder.Endpoint("test", tcp => tcp.Run(connection => handler(connection))).Configure(options => options.ShutdownTimeout = TimeSpan.FromSeconds(2)),
+            builder => builder.Endpoint("test", tcp => tcp.Run(connection =>
+            {
+                lock (served)
+                {
+                    served.Add(connection);
+                }
+
+                return handler(connection);
+            })).Configure(options => options.ShutdownTimeout = TimeSpan.FromSeconds(2)),
             configuration, clock);
         await server.StartAsync();
-        return new SupervisedServer(server, clock);
+        return new SupervisedServer(server, clock, served);
     }
 
-    /// <summary>Connects, and returns when the server has the connection.</summary>
-    public async Task<ConnectionContext> ConnectAsync()
+    /// <summary>Connects, and returns when the handler has the connection.</summary>
+    public async Task<ConnectionContext> ConnectAsync() => (await ConnectPairAsync()).Client;
+
+    /// <summary>The same, with the side of the handler.</summary>
+    public async Task<(ConnectionContext Client, ConnectionContext Handled)> ConnectPairAsync()
     {
-        var before = Log.WithId(9).Count;
+        var before = _served.Count;
         var client = await _server.ConnectAsync();
-        await UntilAsync(() => Log.WithId(9).Count > before);
-        return client;
+        await UntilAsync(() =>
+        {
+            lock (_served)
+            {
+                return _served.Count > before;
+            }
+        });
+        return (client, _served[before]);
     }
+
+    /// <summary>The handler has been given so many bytes, and waits for more.</summary>
+    public static Task WaitsForMoreThanAsync(long bytes, ConnectionContext handled) => UntilAsync(() =>
+        handled.Features.Get<IConnectionByteCountFeature>()!.BytesReceived == bytes && handled.Features.Get<IConnectionBufferFeature>()!.IsReadPending);
+
+    /// <summary>More than so many bytes were sent, and the next wait for the peer.</summary>
+    public static Task WaitsForPeerAfterAsync(long bytes, ConnectionContext handled) => UntilAsync(() =>
+        handled.Features.Get<IConnectionByteCountFeature>()!.BytesSent > bytes && handled.Features.Get<IConnectionBufferFeature>()!.IsSendPending);
 
     public void Set(string key, string value)
     {

@@ -114,14 +114,16 @@ public sealed class TimeoutTests
                 }
             },
             (":Timeouts:WriteProgress", "00:00:04"));
-        var slow = await server.ConnectAsync();
+        var (slow, handled) = await server.ConnectPairAsync();
+        await SupervisedServer.WaitsForPeerAfterAsync(0, handled);
         for (var i = 0; i < 5; i++)
         {
             server.Pass(3);
             server.IsNotEnded();
+            var sent = handled.Features.Get<Peregrine.Features.IConnectionByteCountFeature>()!.BytesSent;
             var read = await slow.Transport.Input.ReadAtLeastAsync(40_000);
             slow.Transport.Input.AdvanceTo(read.Buffer.End);
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+            await SupervisedServer.WaitsForPeerAfterAsync(sent, handled);
         }
 
         server.Pass(1);
@@ -145,10 +147,11 @@ public sealed class TimeoutTests
         await using var server = await SupervisedServer.StartAsync(
             ReadMessagesAsync, (":Timeouts:MinReadRateInBytesPerSecond", "10"), (":Timeouts:MinReadRateGrace", "00:00:05"));
         var waiting = await server.ConnectAsync();
-        var good = await server.ConnectAsync();
-        var slow = await server.ConnectAsync();
+        var good = await server.ConnectPairAsync();
+        var slow = await server.ConnectPairAsync();
         server.Pass(10);
-        await slow.SendAsync("123456789");
+        await slow.Client.SendAsync("123456789");
+        await SupervisedServer.WaitsForMoreThanAsync(9, slow.Handled);
         for (var i = 0; i < 4; i++)
         {
             await SendAndPassAsync(server, good, 12);
@@ -288,14 +291,14 @@ public sealed class TimeoutTests
                 await connection.CloseRequested().WhenFiredAsync();
             },
             ("ClientCloseGrace", "00:10:00"), ("ShutdownTimeout", "01:00:00"), (":Timeouts:Idle", "00:00:00"), (":Timeouts:WriteProgress", "00:00:05"));
-        await server.ConnectAsync();
+        var (_, handled) = await server.ConnectPairAsync();
         server.Pass(20);
         server.IsNotEnded();
 
         // Its goodbye is more than the peer takes: flushed now, and waited for.
         var stop = server.Inner.StopAsync();
         await SupervisedServer.UntilAsync(() => server.Inner.Server.State == ServerState.Stopping);
-        await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        await SupervisedServer.WaitsForPeerAfterAsync(0, handled);
         server.Pass(1);
         await server.EndsAfterAsync(5, ConnectionCloseReason.ServerStopping);
         Assert.Contains(":Timeouts:WriteProgress", Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
@@ -328,10 +331,11 @@ public sealed class TimeoutTests
         Assert.Equal("hello", await client.ReceiveAsync(5));
     }
 
-    private static async Task SendAndPassAsync(SupervisedServer server, ConnectionContext client, int bytes)
+    private static async Task SendAndPassAsync(SupervisedServer server, (ConnectionContext Client, ConnectionContext Handled) pair, int bytes)
     {
-        await client.SendAsync(new string('x', bytes));
-        await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+        var before = pair.Handled.Features.Get<Peregrine.Features.IConnectionByteCountFeature>()!.BytesReceived;
+        await pair.Client.SendAsync(new string('x', bytes));
+        await SupervisedServer.WaitsForMoreThanAsync(before + bytes, pair.Handled);
         server.Pass(1);
     }
 
