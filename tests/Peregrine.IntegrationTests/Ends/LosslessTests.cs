@@ -49,17 +49,12 @@ public sealed class LosslessTests(ITestOutputHelper output)
     {
         const int Connections = 2_000;
         var handling = 0;
-
-        // As much time as a busy machine takes for 2 GB: a deadline would truncate.
-        await using var server = await RealServer.StartAsync(
-            async connection =>
-            {
-                Interlocked.Increment(ref handling);
-                await AnswerAsync(connection);
-                Interlocked.Decrement(ref handling);
-            },
-            options => options.ShutdownTimeout = RealServer.Limit,
-            endpoint => endpoint.Close.ProgressTimeout = RealServer.Limit);
+        await using var server = await RealServer.StartAsync(async connection =>
+        {
+            Interlocked.Increment(ref handling);
+            await AnswerAsync(connection);
+            Interlocked.Decrement(ref handling);
+        });
         var middle = new CountdownEvent(Connections);
         var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var clients = Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
@@ -84,6 +79,7 @@ public sealed class LosslessTests(ITestOutputHelper output)
         var received = await Task.WhenAll(clients).WaitAsync(RealServer.Limit);
         output.WriteLine($"{Connections} connections: {received.Count(bytes => bytes != Answer)} truncated; the stop took {took.TotalSeconds:0.0} s");
         Assert.All(received, bytes => Assert.Equal(Answer, bytes));
+        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(25.5));
     }
 
     [Fact]
@@ -103,9 +99,7 @@ public sealed class LosslessTests(ITestOutputHelper output)
         await server.StopAsync().WaitAsync(RealServer.Limit);
         var took = Stopwatch.GetElapsedTime(started);
         output.WriteLine($"{Connections} clients that do not read: the stop took {took.TotalSeconds:0.00} s of 2 s");
-
-        // Not before its deadline, and not as late as the next that could end it, the close's own after 20 seconds without progress.
-        Assert.InRange(took, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(15));
+        Assert.InRange(took, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(2.5));
         Assert.DoesNotContain(RealServer.StatesOf(server.Address.Port), state => state != RealServer.TimeWait);
         clients.ForEach(client => client.Dispose());
     }
