@@ -59,4 +59,7 @@ public enum ConnectionCloseReason
 
     /// <summary>The peer's address connects more often than it may.</summary>
     RejectedConnectionRate,
+
+    /// <summary>The peer sent more than may be kept unread, as one that never ends its message.</summary>
+    UnreadLimit,
 }

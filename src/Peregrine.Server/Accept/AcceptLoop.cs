@@ -26,6 +26,7 @@ internal sealed class AcceptLoop
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _drained = new();
     private readonly ReportInterval _reports;
+    private readonly ReportInterval _startReports;
     private Backoff _backoff;
     private volatile AcceptStep _step;
     private int _progress;
@@ -49,6 +50,7 @@ internal sealed class AcceptLoop
         _clock = clock;
         _logger = logger;
         _reports = new ReportInterval(clock);
+        _startReports = new ReportInterval(clock);
     }
 
     public IConnectionListener Listener => _listener;
@@ -190,7 +192,11 @@ internal sealed class AcceptLoop
 
     private void Drop(ConnectionContext connection, Exception exception)
     {
-        ServerLog.StartFailed(_logger, Endpoint, exception);
+        if (_startReports.IsDue(out _))
+        {
+            ServerLog.StartFailed(_logger, Endpoint, exception);
+        }
+
         _ = _admission.Refusals.ResetAsync(connection, Endpoint);
     }
 

@@ -173,6 +173,13 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             return null;
         }
 
+        if (exception is InvalidDataException && _close.Reason == ConnectionCloseReason.UnreadLimit)
+        {
+            // It is the peer's doing, and it may have many connections to do it with.
+            Supervision.Tell(ConnectionCloseReason.UnreadLimit, exception.Message);
+            return exception;
+        }
+
         _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
         ServerLog.HandlerFailed(Logger, Endpoint, _connection.ConnectionId, exception);
         return exception;

@@ -131,7 +131,17 @@ internal sealed class ServerMetrics
         }
     }
 
-    public void HeartbeatEnded(TimeSpan duration) => _heartbeat.Record(duration.TotalSeconds);
+    public void HeartbeatEnded(TimeSpan duration)
+    {
+        try
+        {
+            _heartbeat.Record(duration.TotalSeconds);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
 
     // The names of OpenTelemetry's semantic conventions for network.connection.state.
     private static string NameOf(TcpState state) => state switch
@@ -167,6 +177,7 @@ internal sealed class ServerMetrics
         ConnectionCloseReason.WriteTimeout => "write_timeout",
         ConnectionCloseReason.ReadRateTimeout => "read_rate_timeout",
         ConnectionCloseReason.SlowConsumer => "slow_consumer",
+        ConnectionCloseReason.UnreadLimit => "unread_limit",
         ConnectionCloseReason.BufferLimit => "buffer_limit",
         ConnectionCloseReason.RejectedAddress => "rejected_address",
         ConnectionCloseReason.RejectedConnectionsPerAddress => "rejected_connections_per_address",

@@ -47,7 +47,8 @@ public sealed class EndpointOptions
 
     /// <summary>
     /// How many bytes a connection keeps that its handler has examined and not consumed. Default 1,048,576; at least 1. A read that asks for
-    /// more fails with <see cref="InvalidDataException"/>, so that a peer that never ends its message cannot fill the memory.
+    /// more fails with <see cref="InvalidDataException"/>, so that a peer that never ends its message cannot fill the memory; a connection that ends by it
+    /// has the reason <c>ConnectionCloseReason.UnreadLimit</c>.
     /// </summary>
     public long MaxUnreadBytes { get; set; } = 1 << 20;
 

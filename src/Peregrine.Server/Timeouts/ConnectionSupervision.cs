@@ -118,6 +118,10 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         }
     }
 
+    /// <summary>Counts and logs a connection that a limit or a timeout has ended.</summary>
+    public void Tell(ConnectionCloseReason reason, string explanation) =>
+        Endpoint.Server.Report.Ended(Endpoint.Name, reason, _owner.Context.ConnectionId, _owner.Context.RemoteEndPoint, explanation);
+
     /// <summary>Resets the connection, for a reason that its handler is told.</summary>
     public void Refuse(ConnectionCloseReason reason, string explanation)
     {
@@ -129,7 +133,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         // First: the handler may be done as soon as it hears of it.
         _owner.SetReason(reason);
         var exception = new ConnectionAbortedException(explanation);
-        Endpoint.Server.Report.Ended(Endpoint.Name, reason, _owner.Context.ConnectionId, _owner.Context.RemoteEndPoint, explanation);
+        Tell(reason, explanation);
         if (Volatile.Read(ref _handshake) is { } turn)
         {
             Endpoint.Server.Handshakes.Leave(turn, exception);

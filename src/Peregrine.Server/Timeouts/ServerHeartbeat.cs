@@ -24,6 +24,7 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     private readonly ServerMetrics _metrics;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
+    private readonly ReportInterval _failures;
     private readonly ITimer _timer;
 
     // The beat's.
@@ -47,6 +48,7 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         _metrics = metrics;
         _clock = clock;
         _logger = logger;
+        _failures = new ReportInterval(clock);
         using (ExecutionContext.SuppressFlow())
         {
             _timer = clock.CreateTimer(static state => ((ServerHeartbeat)state!).Beat(), this, Interval, Interval);
@@ -86,7 +88,10 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         }
         catch (Exception exception)
         {
-            ServerLog.HeartbeatFailed(_logger, exception);
+            if (_failures.IsDue(out _))
+            {
+                ServerLog.HeartbeatFailed(_logger, exception);
+            }
         }
 
         Volatile.Write(ref _isBeating, 0);
@@ -133,7 +138,10 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         catch (Exception exception)
         {
             // Of a feature of the transport.
-            ServerLog.LookFailed(_logger, tracker.Contract.Endpoint, exception);
+            if (_failures.IsDue(out _))
+            {
+                ServerLog.LookFailed(_logger, tracker.Contract.Endpoint, exception);
+            }
         }
     }
 

@@ -12,6 +12,9 @@ internal struct FlowGuard
 
     private int _state;
 
+    /// <summary>A call is inside, or the completion has begun.</summary>
+    public bool IsBusy => Volatile.Read(ref _state) != Free;
+
     /// <summary>False if another call is inside, or the completion has begun.</summary>
     public bool TryEnter() => Interlocked.CompareExchange(ref _state, Busy, Free) == Free;
 

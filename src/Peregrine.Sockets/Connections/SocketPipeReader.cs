@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
+using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -238,6 +239,21 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     }
 
     /// <summary>
+    /// A receive is under way, or has brought an error that it has not told of yet: the kernel's only report of a reset may be there, and then a send
+    /// finds what it finds after the peer's FIN.
+    /// </summary>
+    public bool WillTellTheEnd
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && _arrived.Bytes == 0) || (!_completed && _guard.IsBusy);
+            }
+        }
+    }
+
+    /// <summary>
     /// After <see cref="Complete"/>: completions go to <paramref name="discard"/> from now on. True if it is begun here: a wait is armed, whose
     /// completion will come, or a call is still inside, which may be about to receive.
     /// </summary>
@@ -354,6 +370,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         if (_receiver.Chain.Length >= _settings.MaxUnreadBytes)
         {
+            _connection.TrySetReason(ConnectionCloseReason.UnreadLimit);
             throw new InvalidDataException(
                 $"{_receiver.Chain.Length} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
         }

@@ -144,7 +144,11 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
             // EPIPE: the peer's FIN, or its shutdown of receiving, came before the reset that answers what was sent after it; a reset without
             // a FIN is reported as such first. What the peer has sent is whole, and still to be read.
             _failed = true;
-            TrySetReason(ConnectionCloseReason.PeerClosed);
+            if (!_reader.WillTellTheEnd)
+            {
+                TrySetReason(ConnectionCloseReason.PeerClosed);
+            }
+
             FireConnectionClosed();
             return;
         }

@@ -55,6 +55,34 @@ public sealed class HostilePeerTests
         Assert.DoesNotContain(log.Entries, entry => entry.Level >= LogLevel.Warning);
     }
 
+    [Fact]
+    public async Task Those_that_never_end_their_message_are_counted_and_flood_no_log()
+    {
+        const int Endless = 20;
+        var log = new RecordedLog();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(log);
+        builder.Services.AddPeregrine(server => server.Listen(
+            "tcp://127.0.0.1:0", endpoint => endpoint.MaxUnreadBytes = 10_000, tcp => tcp.Run(async connection => await connection.Transport.Input.ReadAtLeastAsync(1 << 20))));
+        using var host = builder.Build();
+        await host.StartAsync().InTimeAsync();
+        var endpoint = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0];
+        for (var i = 0; i < Endless; i++)
+        {
+            using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(endpoint.Addresses[0]);
+            await client.SendAsync(new byte[50_000]);
+            Assert.Equal(0, await client.ReceiveAsync(new byte[1]));
+        }
+
+        await endpoint.WaitForConnectionsAsync(0).InTimeAsync();
+        Assert.Equal(Endless, log.WithId(10).Count(entry => entry.Message.Contains("(UnreadLimit)", StringComparison.Ordinal)));
+        Assert.Equal(Endless, log.WithId(30).Count);
+        var warning = Assert.Single(log.Entries, entry => entry.Level >= LogLevel.Warning);
+        Assert.Contains("MaxUnreadBytes (10000)", warning.Message, StringComparison.Ordinal);
+        await host.StopAsync().InTimeAsync();
+    }
+
     private static IHost BuildServer(LeakCheckingMemoryPool pool, RecordedLog log, ConnectionScheduling scheduling)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
