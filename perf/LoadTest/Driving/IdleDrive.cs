@@ -14,8 +14,8 @@ internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
     // The watch is longer than the measured time of a load: what happens once a second is to happen often enough.
     private const int WatchFactor = 2;
 
-    // The runtime compiles better code in the background for a while after the last burst.
-    private const int SettleAtLeast = 3;
+    // The runtime compiles better code in the background for some ten seconds after the last burst: what once a second costs is to be seen without it.
+    private const int SettleAtLeast = 15;
 
     private readonly List<NativeSocket> _sockets = [];
     private readonly SourceAddresses _sources = new();

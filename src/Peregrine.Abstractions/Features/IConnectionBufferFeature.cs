@@ -42,6 +42,12 @@ public interface IConnectionBufferFeature
     /// <summary>Flushed bytes, or a file, wait for the peer to take what is in front of them.</summary>
     bool IsSendPending { get; }
 
+    /// <summary>
+    /// A number that is another one as soon as bytes were received or sent, or something has begun to wait for either; null where that cannot be told.
+    /// As long as it stays the same, and nothing was there to wait for, nobody needs to look at the rest, but for what is written and not flushed.
+    /// </summary>
+    uint? ActivityStamp => null;
+
     /// <summary>Bounds <see cref="UnsentBytes"/>. Default null: nothing does.</summary>
     IUnsentBytesLimit? UnsentBytesLimit { get; set; }
 }

@@ -20,10 +20,10 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _graceOver = new();
 
-    // Under the lock. A list through the connections themselves: a table would cost each of them 40 bytes, and be copied as it grows.
-    private ServerConnection? _first;
+    // Under the lock.
+    private readonly LiveConnections _live = new();
     private List<Waiter>? _waiters;
-    private int _count;
+    private int _timeoutChanges;
     private bool _closing;
     private bool _aborting;
     private long _started;
@@ -37,7 +37,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     /// <summary>How many connections were started, ever.</summary>
     public long Started => Interlocked.Read(ref _started);
 
-    public int Count => Volatile.Read(ref _count);
+    public int Count => _live.Count;
 
     public IReadOnlyCollection<ServerConnection> Live
     {
@@ -45,28 +45,45 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         {
             lock (_lock)
             {
-                return CopyLocked();
+                return _live.ToArray();
             }
         }
     }
 
-    /// <summary>Copies every live connection into an array, which is replaced if it is too small, and returns how many there are.</summary>
-    public int CopyTo(ref ServerConnection?[] connections)
+    /// <summary>Adds some of the connections that do not rest, those before <paramref name="end"/>, and returns where the next ones end; 0 at the last.</summary>
+    public int AddAwake(int end, uint now, List<ServerConnection> awake)
     {
         lock (_lock)
         {
-            if (connections.Length < _count)
+            var changes = contract.Supervision.Changes;
+            if (_timeoutChanges != changes)
             {
-                connections = new ServerConnection?[Math.Max(_count, 2 * connections.Length)];
+                _timeoutChanges = changes;
+                _live.EndRests();
             }
 
-            var index = 0;
-            for (var connection = _first; connection is not null; connection = connection.Next)
-            {
-                connections[index++] = connection;
-            }
+            return _live.AddAwake(end, now, awake);
+        }
+    }
 
-            return index;
+    /// <summary>Lets a connection rest, unless something has changed since the look.</summary>
+    public void LetRest(ServerConnection connection, in Rest rest, int changes)
+    {
+        lock (_lock)
+        {
+            if (connection.Supervision.Changes == changes)
+            {
+                _live.LetRest(connection, rest);
+            }
+        }
+    }
+
+    /// <summary>The next beat looks at it.</summary>
+    public void EndRest(ServerConnection connection)
+    {
+        lock (_lock)
+        {
+            _live.LetRest(connection, default);
         }
     }
 
@@ -85,7 +102,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         lock (_lock)
         {
             _started++;
-            AddLocked(connection);
+            _live.Add(connection);
             (closing, aborting) = (_closing, _aborting);
         }
 
@@ -124,28 +141,14 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         List<Waiter>? done = null;
         lock (_lock)
         {
-            if (!connection.IsListed)
+            if (!_live.Remove(connection))
             {
                 return false;
             }
 
-            connection.IsListed = false;
-            _count--;
-            connection.Next?.Previous = connection.Previous;
-            if (connection.Previous is { } previous)
-            {
-                previous.Next = connection.Next;
-            }
-            else
-            {
-                _first = connection.Next;
-            }
-
-            connection.Next = null;
-            connection.Previous = null;
             if (_waiters is not null)
             {
-                done = _waiters.FindAll(waiter => _count <= waiter.AtMost);
+                done = _waiters.FindAll(waiter => _live.Count <= waiter.AtMost);
                 _waiters.RemoveAll(done.Contains);
             }
         }
@@ -160,7 +163,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         Waiter waiter;
         lock (_lock)
         {
-            if (_count <= atMost)
+            if (_live.Count <= atMost)
             {
                 return;
             }
@@ -189,7 +192,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         lock (_lock)
         {
             _closing = true;
-            live = CopyLocked();
+            live = _live.ToArray();
         }
 
         foreach (var connection in live)
@@ -209,33 +212,12 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         lock (_lock)
         {
             _aborting = true;
-            live = CopyLocked();
+            live = _live.ToArray();
         }
 
         foreach (var connection in live)
         {
             connection.Abort();
-        }
-
-        return live;
-    }
-
-    private void AddLocked(ServerConnection connection)
-    {
-        _count++;
-        connection.IsListed = true;
-        connection.Next = _first;
-        _first?.Previous = connection;
-        _first = connection;
-    }
-
-    private ServerConnection[] CopyLocked()
-    {
-        var live = new ServerConnection[_count];
-        var index = 0;
-        for (var connection = _first; connection is not null; connection = connection.Next)
-        {
-            live[index++] = connection;
         }
 
         return live;

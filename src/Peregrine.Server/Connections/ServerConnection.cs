@@ -45,14 +45,8 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     public bool IsCloseRequested => _closeRequested.IsFired;
 
-    /// <summary>In the tracker's list; under the tracker's lock.</summary>
-    public bool IsListed { get; set; }
-
-    /// <summary>The tracker's list.</summary>
-    public ServerConnection? Next { get; set; }
-
-    /// <summary>The tracker's list.</summary>
-    public ServerConnection? Previous { get; set; }
+    /// <summary>Where it is in the tracker's array, or -1; under the tracker's lock.</summary>
+    public int Index { get; set; } = -1;
 
     public CancellationToken ConnectionClosedRequested
     {
@@ -104,15 +98,26 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     /// <summary>Once a second. The graceful close, which comes last, has bounds of its own.</summary>
     /// <returns>How many bytes it keeps in buffers.</returns>
-    public long OnHeartbeat(uint now, uint elapsed, in TimeoutValues timeouts)
+    public long OnHeartbeat(uint now, uint elapsed)
     {
-        if (!_isReleasing)
+        if (_isReleasing)
         {
-            Supervision.Look(now, elapsed, timeouts, _isClosing);
+            return Supervision.KeptBytes;
         }
 
-        return Supervision.IsRefused ? 0 : Supervision.BufferedBytes;
+        // Before what it tells of is looked at: a change that is made meanwhile keeps it from resting.
+        var changes = Supervision.Changes;
+        var kept = Supervision.Look(now, elapsed, _isClosing, out var rest);
+        if (rest.Lasts)
+        {
+            _tracker.LetRest(this, rest, changes);
+        }
+
+        return kept;
     }
+
+    /// <summary>The next heartbeat looks at it.</summary>
+    public void EndRest() => _tracker.EndRest(this);
 
     void IThreadPoolWorkItem.Execute() => _ = RunAsync();
 

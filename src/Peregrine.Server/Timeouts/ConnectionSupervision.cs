@@ -19,6 +19,8 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     private TimeoutOverrides? _overrides;
     private HandshakeTurn? _handshake;
     private int _isRefused;
+    private int _changes;
+    private uint _lookedAt;
 
     public ConnectionSupervision(ServerConnection owner)
     {
@@ -38,31 +40,56 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     /// <summary>Bytes in its buffers.</summary>
     public long BufferedBytes => _buffers is null ? 0 : _buffers.UnreadMemoryInBytes + _buffers.UnsentBytes;
 
+    /// <summary>The same, but for one that gives them back.</summary>
+    public long KeptBytes => IsRefused ? 0 : BufferedBytes;
+
+    /// <summary>Its transport's, if it tells.</summary>
+    public IConnectionBufferFeature? Buffers => _buffers;
+
+    /// <summary>How often what <see cref="Look"/> goes by has changed.</summary>
+    public int Changes => unchecked(Volatile.Read(ref _changes) + Endpoint.Changes);
+
     /// <summary>How many bytes its peer has moved between the last two beats.</summary>
     public uint Moved => _progress.Moved;
 
     public TimeSpan FirstByte
     {
         get => Get(Now.FirstByte);
-        set => Overrides.FirstByte = Checked(value);
+        set
+        {
+            Overrides.FirstByte = Checked(value);
+            EndRest();
+        }
     }
 
     public TimeSpan Handshake
     {
         get => Get(Now.Handshake);
-        set => Overrides.Handshake = Checked(value);
+        set
+        {
+            Overrides.Handshake = Checked(value);
+            EndRest();
+        }
     }
 
     public TimeSpan Idle
     {
         get => Get(Now.Idle);
-        set => Overrides.Idle = Checked(value);
+        set
+        {
+            Overrides.Idle = Checked(value);
+            EndRest();
+        }
     }
 
     public TimeSpan WriteProgress
     {
         get => Get(Now.WriteProgress);
-        set => Overrides.WriteProgress = Checked(value);
+        set
+        {
+            Overrides.WriteProgress = Checked(value);
+            EndRest();
+        }
     }
 
     public int MinReadRateInBytesPerSecond
@@ -72,6 +99,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value);
             Overrides.MinReadRateInBytesPerSecond = value;
+            EndRest();
         }
     }
 
@@ -82,6 +110,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.FromSeconds(1));
             Overrides.MinReadRateGrace = Checked(value);
+            EndRest();
         }
     }
 
@@ -98,24 +127,38 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
 
     /// <param name="now">The heartbeat's time.</param>
     /// <param name="elapsed">Since its last beat.</param>
-    /// <param name="endpoint">What holds for the connections of the endpoint.</param>
     /// <param name="isClosing">The handler is done.</param>
-    public void Look(uint now, uint elapsed, in TimeoutValues endpoint, bool isClosing)
+    /// <param name="rest">How long it needs no other look, unless something happens.</param>
+    /// <returns>How many bytes it keeps in buffers.</returns>
+    public long Look(uint now, uint elapsed, bool isClosing, out Rest rest)
     {
-        if (IsRefused)
+        rest = default;
+        if (IsRefused || _lookedAt == now)
         {
-            return;
+            return 0;
         }
 
-        var limits = Over(endpoint);
-        var over = Volatile.Read(ref _handshake) is { } turn && limits.Handshake > 0 && PeerProgress.Since(turn.StartedAt, now) >= limits.Handshake
+        _lookedAt = now;
+        var stamp = _buffers?.ActivityStamp; // Before the look: what happens meanwhile makes it another.
+        var limits = Now;
+        var turn = Volatile.Read(ref _handshake);
+        var over = turn is not null && limits.Handshake > 0 && PeerProgress.Since(turn.StartedAt, now) >= limits.Handshake
             ? ConnectionCloseReason.HandshakeTimeout
             : _counts is null ? ConnectionCloseReason.None
             : _progress.Look(now, elapsed, _counts, _buffers, limits, isClosing);
         if (over != ConnectionCloseReason.None)
         {
             Refuse(over, TimeoutExplanation.Of(over, limits, _overrides, Endpoint.Name));
+            return 0;
         }
+
+        var kept = BufferedBytes;
+        if (kept == 0 && turn is null && _counts is not null && stamp is { } unchanged)
+        {
+            rest = new Rest(unchanged, now, _progress.QuietTime(now, _counts, _buffers, limits));
+        }
+
+        return kept;
     }
 
     /// <summary>Counts and logs a connection that a limit or a timeout has ended.</summary>
@@ -154,6 +197,8 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         {
             throw new InvalidOperationException("A connection has one handshake at a time: end the one that has begun.");
         }
+
+        EndRest();
 
         try
         {
@@ -199,6 +244,13 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         using var canceled = cancellationToken.UnsafeRegister(
             (_, token) => slots.Leave(turn, new OperationCanceledException(token)), null);
         await turn.Granted.ConfigureAwait(false);
+    }
+
+    /// <summary>Something has changed that the next beat must see.</summary>
+    private void EndRest()
+    {
+        Interlocked.Increment(ref _changes);
+        _owner.EndRest();
     }
 
     private TimeoutValues Over(in TimeoutValues endpoint) => Volatile.Read(ref _overrides) is { } overrides ? overrides.Over(endpoint) : endpoint;

@@ -16,6 +16,7 @@ internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots H
 internal sealed class EndpointSupervision
 {
     private volatile Snapshot _now;
+    private int _changes;
 
     /// <remarks>It follows the options for as long as the server lives.</remarks>
     public EndpointSupervision(string name, IOptionsMonitor<EndpointOptions> options, ServerSupervision server)
@@ -28,6 +29,7 @@ internal sealed class EndpointSupervision
             if (name.Equals(changed, StringComparison.OrdinalIgnoreCase))
             {
                 _now = new Snapshot(now);
+                Interlocked.Increment(ref _changes);
             }
         });
     }
@@ -37,6 +39,9 @@ internal sealed class EndpointSupervision
     public ServerSupervision Server { get; }
 
     public EndpointOptions Options => _now.Options;
+
+    /// <summary>How often <see cref="Timeouts"/> has changed: read before it, so that a change is never missed.</summary>
+    public int Changes => Volatile.Read(ref _changes);
 
     public ref readonly TimeoutValues Timeouts => ref _now.Timeouts;
 

@@ -62,6 +62,22 @@ internal struct PeerProgress(uint now)
     }
 
     /// <summary>
+    /// Right after a look at a connection that keeps no bytes: for how many milliseconds nothing but new activity can make a difference. Zero while
+    /// the peer moves bytes or owes an acknowledgement.
+    /// </summary>
+    public readonly uint QuietTime(uint now, IConnectionByteCountFeature counts, IConnectionBufferFeature? buffers, in TimeoutValues limits)
+    {
+        if (_moved > 0 || _isOwed || (limits.Idle > 0 && (_acknowledged < counts.BytesSent || buffers?.IsSendPending == true)))
+        {
+            return 0;
+        }
+
+        var idle = limits.Idle > 0 ? limits.Idle - Since(_activeAt, now) : int.MaxValue;
+        var firstByte = limits.FirstByte > 0 && _received == 0 ? limits.FirstByte - Since(_startedAt, now) : int.MaxValue;
+        return (uint)Math.Max(0, Math.Min(idle, firstByte));
+    }
+
+    /// <summary>
     /// How many bytes more the peer has acknowledged. The kernel is asked once a second, and only while it may hold something: a connection that
     /// has sent nothing since all was acknowledged costs no system call. Where it does not tell, what it took counts: it takes no more than its
     /// buffer for a peer that takes nothing. Of a send that waits, a part is acknowledged before any of it counts as sent.

@@ -9,7 +9,8 @@ namespace Peregrine.Server.Timeouts;
 /// <summary>One timer, of one second, for the timeouts of every connection of the server: it looks at each of them.</summary>
 /// <remarks>
 /// A look costs the memory it touches, and a system call more while something is unacknowledged; <c>peregrine.server.heartbeat.duration</c> tells how
-/// long all of them take. A walk of the list under the tracker's lock copies it first, so that nothing is called under the lock.
+/// long all of them take. Of a connection on which nothing goes on, it is a look at one number (<see cref="Rest"/>). Nothing else is
+/// called under the tracker's lock.
 /// </remarks>
 internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
 {
@@ -28,15 +29,14 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     private readonly ITimer _timer;
 
     // The beat's.
-    private ServerConnection?[] _connections = [];
+    private readonly List<ServerConnection> _awake = [];
     private int _isBeating;
     private long _started;
     private uint _now;
     private uint _elapsed;
     private long _buffered;
     private int _tracker;
-    private int _index;
-    private int _count;
+    private int _unseen;
 
     public ServerHeartbeat(
         IReadOnlyList<ConnectionTracker> trackers, ServerSupervision supervision, IOptionsMonitor<PeregrineOptions> options, ServerMetrics metrics,
@@ -69,7 +69,8 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         (_now, _elapsed) = _supervision.Clock.Beat();
         _buffered = 0;
         _tracker = -1;
-        _index = _count = 0;
+        _unseen = 0;
+        _awake.Clear();
         Execute();
     }
 
@@ -101,10 +102,11 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     private bool LookOn()
     {
         var ended = _supervision.Report.Count;
-        while (_index < _count || TryNextTracker())
+        while (_awake.Count > 0 || TryAddAwake())
         {
-            LookAt(_trackers[_tracker], _connections[_index]!);
-            _connections[_index++] = null;
+            var connection = _awake[^1];
+            _awake.RemoveAt(_awake.Count - 1);
+            LookAt(_trackers[_tracker], connection);
             if (_supervision.Report.Count - ended >= MostEndedInARow)
             {
                 return false;
@@ -114,26 +116,31 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         return true;
     }
 
-    private bool TryNextTracker()
+    private bool TryAddAwake()
     {
-        while (++_tracker < _trackers.Count)
+        while (_awake.Count == 0)
         {
-            _index = 0;
-            _count = _trackers[_tracker].CopyTo(ref _connections);
-            if (_count > 0)
+            if (_unseen == 0)
             {
-                return true;
+                if (++_tracker >= _trackers.Count)
+                {
+                    return false;
+                }
+
+                _unseen = int.MaxValue;
             }
+
+            _unseen = _trackers[_tracker].AddAwake(_unseen, _now, _awake);
         }
 
-        return false;
+        return true;
     }
 
     private void LookAt(ConnectionTracker tracker, ServerConnection connection)
     {
         try
         {
-            _buffered += connection.OnHeartbeat(_now, _elapsed, tracker.Contract.Supervision.Timeouts);
+            _buffered += connection.OnHeartbeat(_now, _elapsed);
         }
         catch (Exception exception)
         {

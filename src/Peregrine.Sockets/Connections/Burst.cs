@@ -1,19 +1,41 @@
 namespace Peregrine.Sockets.Connections;
 
-/// <summary>Counts what one connection got done without a wait, so that it gives its thread to the others in between.</summary>
+/// <summary>
+/// Counts what one connection gets done: what since its last wait, so that it gives its thread to the others in between, and whether anything at all,
+/// so that who looks at it now and then sees whether it is worth a look.
+/// </summary>
 internal struct Burst
 {
-    private const int MostOperations = 64;
+    private const uint MostOperations = 64;
     private const int MostBytes = 1 << 20;
 
-    private int _operations;
+    // Both directions count without a lock: a count may be lost beside another, but not both.
+    private uint _operations;
+    private uint _before;
     private int _bytes;
 
-    public readonly bool IsOver => _operations >= MostOperations || _bytes >= MostBytes;
+    public readonly bool IsOver => _operations - _before >= MostOperations || _bytes >= MostBytes;
+
+    /// <summary>Another number after every operation, and every wait.</summary>
+    public readonly uint Stamp => Volatile.Read(in _operations);
 
     public void Add(int bytes)
     {
         _operations++;
         _bytes += Math.Min(bytes, MostBytes);
+    }
+
+    /// <summary>An operation that was waited for.</summary>
+    public void Touch()
+    {
+        _operations++;
+        _before++;
+    }
+
+    /// <summary>A wait has given the thread to others.</summary>
+    public void Restart()
+    {
+        _before = ++_operations;
+        _bytes = 0;
     }
 }

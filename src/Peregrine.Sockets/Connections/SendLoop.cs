@@ -325,6 +325,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             return false;
         }
 
+        _connection.Burst.Touch();
         Interlocked.Add(ref _bytesSent, result.Bytes);
         Interlocked.Add(ref _queuedBytes, -result.Bytes);
         _queue.Head!.Consume(result.Bytes);
@@ -397,7 +398,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             {
                 if (_connection.Burst.IsOver)
                 {
-                    _connection.Burst = default;
+                    _connection.Burst.Restart();
                     _settings.Schedule(this);
                     return false;
                 }

@@ -394,7 +394,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         }
 
         // A wait that began may have ended by now, on another thread; it counts as one all the same.
-        _connection.Burst = default;
+        _connection.Burst.Restart();
         return false;
     }
 
@@ -426,7 +426,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         {
             // The thread is given to others first. The wait counts as armed, and ends at once if there is something to receive.
             Debug.Assert(yields);
-            _connection.Burst = default;
+            _connection.Burst.Restart();
             _settings.Schedule(this);
         }
 

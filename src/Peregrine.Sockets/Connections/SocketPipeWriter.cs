@@ -267,7 +267,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             lent = default;
         }
 
-        _connection.Burst = default;
+        _connection.Burst.Restart();
         if (!waits)
         {
             // Sent meanwhile, failed meanwhile, or cancelled ahead: the send loop goes on without a waiter.
@@ -284,7 +284,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     /// <summary>Everything is sent; the thread is given to others before the application learns it.</summary>
     private ValueTask<FlushResult> YieldAsync()
     {
-        _connection.Burst = default;
+        _connection.Burst.Restart();
         lock (_loop.Gate)
         {
             if (!_loop.Pending.IsNone)

@@ -62,6 +62,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override bool IsSendPending => _writer.IsSending;
 
+    public override uint? ActivityStamp => _burst.Stamp;
+
     /// <summary>
     /// Of both directions together: a wait in either gives the thread up. Two flows that count at once count inexactly, which is enough.
     /// </summary>

@@ -89,6 +89,9 @@ internal sealed class InMemoryConnection : ConnectionContext, IConnectionIdFeatu
 
     public bool IsSendPending => _writer.IsFlushing;
 
+    /// <summary>Bytes only grow, so it does not come back.</summary>
+    public uint? ActivityStamp => unchecked((uint)(4 * (BytesReceived + BytesSent)) + (IsReadPending ? 1u : 0) + (IsSendPending ? 2u : 0));
+
     public IUnsentBytesLimit? UnsentBytesLimit
     {
         get => _writer.Limit;
