@@ -35,12 +35,15 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 {
     private readonly SocketTransportOptions _options;
     private readonly StreamSettings _settings;
+    // 64 bits: the layouts of the system calls.
+    private static readonly bool HasEpoll = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
+
     private static int s_inlineReported;
     private static int s_loopsReported;
 
     private readonly ILogger _logger;
     private readonly LoopWatch? _loopWatch;
-    private readonly LoopWatch? _stallWatch;
+    private readonly LoopWatch _stallWatch;
     private readonly SocketTuning _tuning;
     private readonly GrantReport _grants;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
@@ -75,10 +78,12 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         {
             _loopWatch = CreateLoopWatch();
         }
-        else if (options.Scheduling == ConnectionScheduling.EventLoop)
+        else if (options.Scheduling == ConnectionScheduling.EventLoop && !HasEpoll && Interlocked.Exchange(ref s_loopsReported, 1) == 0)
         {
-            _stallWatch = CreateStallWatch();
+            SocketsLog.EventLoopNotPossible(_logger);
         }
+
+        _stallWatch = new LoopWatch(options.TimeProvider, _logger);
     }
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
@@ -190,8 +195,12 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
+    /// <summary>Null for connections on the runtime's sockets: elsewhere than on Linux, and for its inline completions.</summary>
     private LoopOrigin? OriginOf(EndPoint address) =>
-        _stallWatch is null ? null : new LoopOrigin(_options.EventLoops ?? LoopGroup.Shared, address, _stallWatch, _logger);
+        !HasEpoll || _options.UsesEventArgs || _loopWatch is not null ? null
+        : OriginOf(address, _options.Scheduling == ConnectionScheduling.EventLoop ? _options.EventLoops ?? LoopGroup.Shared : PoolLoops.Shared);
+
+    private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stallWatch, _logger);
 
     private SocketConnectionListener Listen(Socket listening, bool isInherited, IAcceptor acceptor) =>
         new(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
@@ -207,28 +216,12 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
 
         // The runtime's accept ends the process where the path of a client's socket is longer than that of the listener.
-        return OperatingSystem.IsLinux() && address is UnixDomainSocketEndPoint
+        return HasEpoll && address is UnixDomainSocketEndPoint
             ? new LoopAcceptor(
                 listening,
                 (descriptor, _, unixPeer) => Accepted(descriptor, address, unixPeer),
-                new LoopOrigin(LoopGroup.Shared, address, new LoopWatch(_options.TimeProvider, _logger), _logger))
+                OriginOf(address, PoolLoops.Shared))
             : new SocketAcceptor(listening, socket => Accepted(socket, address), _logger);
-    }
-
-    private LoopWatch? CreateStallWatch()
-    {
-        // 64 bits: the layouts of the system calls.
-        if (OperatingSystem.IsLinux() && Environment.Is64BitProcess)
-        {
-            return new LoopWatch(_options.TimeProvider, _logger);
-        }
-
-        if (Interlocked.Exchange(ref s_loopsReported, 1) == 0)
-        {
-            SocketsLog.EventLoopNotPossible(_logger);
-        }
-
-        return null;
     }
 
     private LoopWatch? CreateLoopWatch()

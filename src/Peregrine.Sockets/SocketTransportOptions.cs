@@ -61,6 +61,9 @@ public sealed class SocketTransportOptions
     /// <summary>For tests: everything that the options do not tell.</summary>
     internal StreamSettings? StreamSettings { get; set; }
 
+    /// <summary>For tests on Linux: the runtime's sockets, as they are used elsewhere.</summary>
+    internal bool UsesEventArgs { get; set; }
+
     /// <summary>For tests: event loops that nobody else uses, instead of the process's.</summary>
     internal LoopGroup? EventLoops { get; set; }
 }

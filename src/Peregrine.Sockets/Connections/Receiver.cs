@@ -35,7 +35,7 @@ internal struct Receiver<TSocket>
     public bool IsDrained { get; private set; }
 
     /// <summary>Receives once, without waiting.</summary>
-    public IoResult TryReceive() => TryReceive(_chain.Room(_settings, _size.Of(_settings)));
+    public IoResult TryReceive() => TryReceive(_chain.Room(_settings, _size.Of(_settings)), arrived: 0);
 
     /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
     public bool Receive(out IoResult result) => _socket.Receive(_early.Get(_settings), out result);
@@ -62,10 +62,12 @@ internal struct Receiver<TSocket>
         Count(arrived);
         IsDrained = arrived < _early.Length;
         _early.Note(_settings, arrived);
-        return IsDrained || segment.FreeLength == 0 ? IoResult.WouldBlock : TryReceive(segment);
+        return IsDrained || segment.FreeLength == 0 ? IoResult.WouldBlock : TryReceive(segment, arrived);
     }
 
-    private IoResult TryReceive(BufferSegment segment)
+    /// <param name="segment">Into its free part.</param>
+    /// <param name="arrived">What a wait has brought of the same bytes.</param>
+    private IoResult TryReceive(BufferSegment segment, int arrived)
     {
         var free = segment.Free.Span;
         var result = _socket.TryReceive(free);
@@ -73,7 +75,7 @@ internal struct Receiver<TSocket>
         IsDrained = result.Bytes < free.Length;
         if (result.Bytes > 0)
         {
-            _size.Note(_settings, result.Bytes, free.Length);
+            _size.Note(_settings, result.Bytes, free.Length, arrived);
             Count(result.Bytes);
         }
 

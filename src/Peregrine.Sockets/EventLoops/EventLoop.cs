@@ -12,7 +12,7 @@ namespace Peregrine.Sockets.EventLoops;
 /// Who owns it, and where it is, is one number: <c>round · index · is waiting</c>. The owner moves it for each event, before it handles it; who finds that
 /// it was moved by somebody else owns nothing any more. No value comes back: each round is another, and a take-over counts as a round.
 /// </remarks>
-internal sealed class EventLoop(LoopGroup group)
+internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
 {
     private const int MostEvents = 256;
 
@@ -26,7 +26,6 @@ internal sealed class EventLoop(LoopGroup group)
     private const int RoundShift = 11;
     private const long OneRound = 1 << RoundShift;
 
-    private readonly EpollSet _set = new(MostEvents);
     private readonly ConcurrentQueue<Posted> _posted = new();
     private long _position;
 
@@ -35,17 +34,13 @@ internal sealed class EventLoop(LoopGroup group)
     private int _owner;
     private LoopOrigin? _postedBy;
 
-    public LoopGroup Group => group;
-
-    public EpollSet Set => _set;
-
     public long Position => Volatile.Read(ref _position);
 
     /// <summary>Whether a loop at that position waits for events, so that nobody holds it.</summary>
     public static bool IsWaiting(long position) => (position & IsWaitingBit) != 0;
 
     /// <summary>Runs work on the loop. What it throws is logged.</summary>
-    public void Post(IThreadPoolWorkItem work, LoopOrigin origin)
+    public override void Post(IThreadPoolWorkItem work, LoopOrigin origin)
     {
         _posted.Enqueue(new Posted(work, origin));
 
@@ -54,7 +49,7 @@ internal sealed class EventLoop(LoopGroup group)
         Interlocked.MemoryBarrier();
         if (IsWaiting(Position))
         {
-            _set.Wake();
+            Set.Wake();
         }
     }
 
@@ -69,7 +64,7 @@ internal sealed class EventLoop(LoopGroup group)
         while (TryHandleEvents(ref position) && TryRunPosted(ref position) && TryMove(ref position, NextRound(position) | IsWaitingBit))
         {
             // Nobody takes over a loop that waits.
-            _count = _set.Wait(block: _posted.IsEmpty);
+            _count = Set.Wait(block: _posted.IsEmpty);
             var moved = TryMove(ref position, position & ~IsWaitingBit);
             Debug.Assert(moved);
             group.OnLoopBusy();
@@ -97,7 +92,7 @@ internal sealed class EventLoop(LoopGroup group)
     {
         // What is read is that position's if the loop is still there afterwards.
         var index = IndexOf(position) - 1;
-        var origin = index >= Volatile.Read(ref _count) ? _postedBy : index < 0 ? null : group.Table.Find(_set.Get(index).Data)?.Origin;
+        var origin = index >= Volatile.Read(ref _count) ? _postedBy : index < 0 ? null : Table.Find(Set.Get(index).Data)?.Origin;
         Interlocked.MemoryBarrier();
         return Position == position ? origin : null;
     }
@@ -112,13 +107,13 @@ internal sealed class EventLoop(LoopGroup group)
         while (IndexOf(position) < count)
         {
             // Read before the move: afterwards, the loop may be another's at any time, and the events too.
-            var (events, data) = _set.Get(IndexOf(position));
+            var (events, data) = Set.Get(IndexOf(position));
             if (!TryMove(ref position, position + OneEvent))
             {
                 return false;
             }
 
-            if (group.Table.Find(data) is { } target)
+            if (Table.Find(data) is { } target)
             {
                 Handle(target, events);
             }

@@ -21,7 +21,7 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
     private readonly int _number;
     private readonly ConnectDescriptor _connect;
     private readonly bool _isTcp;
-    private readonly EpollSet _set;
+    private readonly Loop _loop;
     private int _isReleased;
     private int _inARow;
     private readonly Lock _lock = new();
@@ -49,9 +49,9 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
             throw new SocketException((int)SocketError.TooManyOpenSockets);
         }
 
-        origin.Loops.Table.Add(_number, this);
-        _set = origin.Loops.Next().Set;
-        var error = _set.Add(_number, EpollSet.Readable, LoopTable.DataOf(_number, this));
+        _loop = origin.Loops.Next();
+        _loop.Table.Add(_number, this);
+        var error = _loop.Set.Add(_number, EpollSet.Readable, LoopTable.DataOf(_number, this));
         if (error != SocketError.Success)
         {
             Release();
@@ -101,20 +101,48 @@ internal sealed class LoopAcceptor : LoopTarget, IAcceptor
         if (Interlocked.Exchange(ref _isReleased, 1) == 0)
         {
             // Closed, it would stay in the set: it is not the last descriptor of its socket.
-            _set.Remove(_number);
-            Origin.Loops.Table.Remove(_number, this);
+            _loop.Set.Remove(_number);
+            _loop.Table.Remove(_number, this);
             SocketCalls.Close(_number);
         }
     }
 
     public override void OnEvents(uint events)
     {
+        if (TryNote(events))
+        {
+            Execute();
+        }
+    }
+
+    public override bool TryNote(uint events)
+    {
+        lock (_lock)
+        {
+            // Who has found the queue empty before, and waits only now, tries again.
+            _edges++;
+            return _waiting.Count > 0;
+        }
+    }
+
+    public override void Execute()
+    {
+        try
+        {
+            EndWaits();
+        }
+        catch (Exception exception)
+        {
+            SocketsLog.LoopWorkFailed(Origin.Logger, Origin.EndPoint, exception);
+        }
+    }
+
+    private void EndWaits()
+    {
         AcceptWaiter? first = null;
         AcceptWaiter[] others = [];
         lock (_lock)
         {
-            // Counted first: who has found the queue empty before, and waits only now, tries again.
-            _edges++;
             if (_waiting.Count > 0)
             {
                 first = _waiting[0];

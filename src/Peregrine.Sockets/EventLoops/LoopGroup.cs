@@ -1,7 +1,7 @@
 namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>The event loops of the process, one for each core, which all endpoints share. They live as long as the process.</summary>
-internal sealed class LoopGroup
+internal sealed class LoopGroup : ILoops
 {
     /// <summary>
     /// How many threads handlers can hold at once before loops stand still. Far more than a server needs whose handlers block now and then; each
@@ -79,7 +79,7 @@ internal sealed class LoopGroup
     public int MostThreads { get; }
 
     /// <summary>The loop of the next connection: in turns, for nothing is known of it yet.</summary>
-    public EventLoop Next() => _loops[Interlocked.Increment(ref _next) % (uint)_loops.Length];
+    public Loop Next() => _loops[Interlocked.Increment(ref _next) % (uint)_loops.Length];
 
     /// <summary>A loop has events to handle.</summary>
     public void OnLoopBusy() => _watch.OnLoopBusy();

@@ -23,7 +23,10 @@ internal sealed partial class LoopSocket : LoopTarget
     // again, and urgent data ends a receive early.
     private const uint MoreEvents = GoneEvents | EpollSet.Urgent;
 
-    private readonly EventLoop _loop;
+    private const int ReceiveTaken = 1;
+    private const int SendTaken = 2;
+
+    private readonly Loop _loop;
     private readonly SocketAddressBytes _peer;
     private IStreamSocketCompletions _completions = null!;
     private CountedDescriptor _descriptor;
@@ -47,13 +50,14 @@ internal sealed partial class LoopSocket : LoopTarget
 
     private uint _gone;
     private int _watch;
+    private int _taken;
 
     /// <param name="descriptor">Connected, not blocking; belongs to the socket from here on.</param>
     /// <param name="peer">The peer's address as accept(2) gave it.</param>
     /// <param name="isTcp">Whether it is a TCP socket, and not a Unix domain socket.</param>
     /// <param name="loop">Where its waits are completed.</param>
     /// <param name="origin">Whose it is.</param>
-    public LoopSocket(int descriptor, SocketAddressBytes peer, bool isTcp, EventLoop loop, LoopOrigin origin)
+    public LoopSocket(int descriptor, SocketAddressBytes peer, bool isTcp, Loop loop, LoopOrigin origin)
         : base(origin)
     {
         _descriptor = new CountedDescriptor(descriptor);
@@ -204,7 +208,35 @@ internal sealed partial class LoopSocket : LoopTarget
         }
     }
 
-    public override void OnEvents(uint events)
+    public override void OnEvents(uint events) => Complete(Take(events));
+
+    public override bool TryNote(uint events)
+    {
+        var taken = Take(events);
+        if (taken == 0)
+        {
+            return false;
+        }
+
+        // Another event may come before this one is run: then one of the two runs both.
+        Interlocked.Or(ref _taken, taken);
+        return true;
+    }
+
+    public override void Execute()
+    {
+        try
+        {
+            Complete(Interlocked.Exchange(ref _taken, 0));
+        }
+        catch (Exception exception)
+        {
+            SocketsLog.LoopWorkFailed(Origin.Logger, Origin.EndPoint, exception);
+        }
+    }
+
+    /// <summary>All of an event is noted before anything is completed: a completion may run for long, and what is not noted is not told again.</summary>
+    private int Take(uint events)
     {
         if ((events & MoreEvents) != 0)
         {
@@ -213,20 +245,33 @@ internal sealed partial class LoopSocket : LoopTarget
             NoteGone(events & GoneEvents);
         }
 
-        // All of the event is noted before anything is completed: a completion may run for long, and what is not noted is not told again.
-        var isReceiveTaken = (events & (ReadEvents | GoneEvents)) != 0 && _read.TryTake();
-        var isSendTaken = (events & (EpollSet.Writable | EpollSet.HangUp | EpollSet.Error)) != 0 && _write.TryTake();
-        if (isSendTaken && isReceiveTaken)
+        var taken = 0;
+        if ((events & (ReadEvents | GoneEvents)) != 0 && _read.TryTake())
+        {
+            taken |= ReceiveTaken;
+        }
+
+        if ((events & (EpollSet.Writable | EpollSet.HangUp | EpollSet.Error)) != 0 && _write.TryTake())
+        {
+            taken |= SendTaken;
+        }
+
+        return taken;
+    }
+
+    private void Complete(int taken)
+    {
+        if (taken == (ReceiveTaken | SendTaken))
         {
             // The one must not wait for what the other runs.
             ThreadPool.UnsafeQueueUserWorkItem(static socket => socket.CompleteSend(), this, preferLocal: false);
         }
-        else if (isSendTaken)
+        else if (taken == SendTaken)
         {
             CompleteSend();
         }
 
-        if (isReceiveTaken)
+        if ((taken & ReceiveTaken) != 0)
         {
             CompleteReceive();
         }
@@ -349,7 +394,7 @@ internal sealed partial class LoopSocket : LoopTarget
             var wanted = _registered | ReadEvents | events;
             if (_registered == 0)
             {
-                _loop.Group.Table.Add(number, this);
+                _loop.Table.Add(number, this);
                 failure = new IoResult(0, _loop.Set.Add(number, wanted, LoopTable.DataOf(number, this)));
             }
             else if (_registered != wanted)
@@ -379,7 +424,7 @@ internal sealed partial class LoopSocket : LoopTarget
     private void Close(int number)
     {
         // Before the number is free: an event that is still on its way finds nobody, and a new target with that number is not removed.
-        _loop.Group.Table.Remove(number, this);
+        _loop.Table.Remove(number, this);
         _socket?.Dispose();
         SocketCalls.Close(number);
     }

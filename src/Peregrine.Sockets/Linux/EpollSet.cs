@@ -20,6 +20,7 @@ internal sealed unsafe partial class EpollSet
     /// <summary>What <see cref="Wake"/> brings instead of what a descriptor was added with.</summary>
     public const long Woken = 0;
 
+    private const uint OneShot = 1u << 30; // EPOLLONESHOT
     private const uint EdgeTriggered = 1u << 31; // EPOLLET
     private const int CloseOnExec = 0x80000; // EPOLL_CLOEXEC, EFD_CLOEXEC
     private const int NonBlocking = 0x800; // EFD_NONBLOCK
@@ -79,6 +80,11 @@ internal sealed unsafe partial class EpollSet
 
     /// <summary>Before the close of a descriptor that is not the last of its socket: the close of the last one does it by itself (epoll(7), Q6).</summary>
     public void Remove(int descriptor) => Control(ControlDelete, descriptor, 0, 0);
+
+    /// <summary>Another set, to be told once that it has events; then again after <see cref="ModifySet"/>.</summary>
+    public SocketError AddSet(EpollSet set, long data) => Control(ControlAdd, set._epoll, Readable | OneShot, data);
+
+    public SocketError ModifySet(EpollSet set, long data) => Control(ControlModify, set._epoll, Readable | OneShot, data);
 
     /// <summary>Waits, or only looks. Returns how many events there are, for <see cref="Get"/> until the next call.</summary>
     public int Wait(bool block)

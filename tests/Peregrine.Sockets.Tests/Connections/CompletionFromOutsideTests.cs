@@ -7,12 +7,14 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
-public sealed class ThreadPoolCompletionFromOutsideTests() : CompletionFromOutsideTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsCompletionFromOutsideTests() : CompletionFromOutsideTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopCompletionFromOutsideTests() : CompletionFromOutsideTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolCompletionFromOutsideTests() : CompletionFromOutsideTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopCompletionFromOutsideTests() : CompletionFromOutsideTests(TestedSocket.EventLoop);
 
 /// <summary>The server completes a connection when its handler is done, while somebody else may be inside a call of its reader or writer.</summary>
-public abstract class CompletionFromOutsideTests(ConnectionScheduling scheduling) : IAsyncDisposable
+public abstract class CompletionFromOutsideTests(TestedSocket tested) : IAsyncDisposable
 {
     private const int Rounds = 400;
     private readonly LeakCheckingMemoryPool _pool = new(64);
@@ -67,7 +69,7 @@ public abstract class CompletionFromOutsideTests(ConnectionScheduling scheduling
 
     private async Task<(ConnectionContext Server, Socket Client)> ConnectAsync()
     {
-        _transport ??= new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        _transport ??= new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
         _listener ??= await _transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await client.ConnectAsync(_listener.EndPoint);

@@ -12,12 +12,14 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
-public sealed class ThreadPoolGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsGracefulCloseTests() : GracefulCloseTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopGracefulCloseTests() : GracefulCloseTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolGracefulCloseTests() : GracefulCloseTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopGracefulCloseTests() : GracefulCloseTests(TestedSocket.EventLoop);
 
 /// <summary>The close sequence against real sockets whose other side does not play along.</summary>
-public abstract class GracefulCloseTests(ConnectionScheduling scheduling) : IAsyncDisposable
+public abstract class GracefulCloseTests(TestedSocket tested) : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly LeakCheckingMemoryPool _pool = new();
@@ -426,7 +428,7 @@ public abstract class GracefulCloseTests(ConnectionScheduling scheduling) : IAsy
             Close = close,
             Lingering = new LingeringCloses(close.MaxLingering),
         };
-        return new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling, StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
+        return new SocketTransportFactory(new SocketTransportOptions { Tested = tested, StreamSettings = settings, Socket = socket }, NullLoggerFactory.Instance)
             .BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
     }
 

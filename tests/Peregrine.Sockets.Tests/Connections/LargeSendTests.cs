@@ -11,13 +11,15 @@ using Peregrine.Features;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
-public sealed class ThreadPoolLargeSendTests() : LargeSendTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsLargeSendTests() : LargeSendTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopLargeSendTests() : LargeSendTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolLargeSendTests() : LargeSendTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopLargeSendTests() : LargeSendTests(TestedSocket.EventLoop);
 
 /// <summary>What is too large for the kernel's buffer: gathered blocks, the memory of a WriteAsync, files. Over TCP, with the real pool.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "DisposeAsync disposes.")]
-public abstract class LargeSendTests(ConnectionScheduling scheduling) : IAsyncLifetime
+public abstract class LargeSendTests(TestedSocket tested) : IAsyncLifetime
 {
     private const int Size = 20_000_000;
 
@@ -28,7 +30,7 @@ public abstract class LargeSendTests(ConnectionScheduling scheduling) : IAsyncLi
 
     public async Task InitializeAsync()
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
         _listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
 
         // With a size of its own: the kernel lets its own choice grow with a reader, to tens of megabytes, and then nothing waits any more.

@@ -4,12 +4,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
-public sealed class ThreadPoolReleaseTests() : ReleaseTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsReleaseTests() : ReleaseTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopReleaseTests() : ReleaseTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolReleaseTests() : ReleaseTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopReleaseTests() : ReleaseTests(TestedSocket.EventLoop);
 
 /// <summary>What a connection leaves behind.</summary>
-public abstract class ReleaseTests(ConnectionScheduling scheduling)
+public abstract class ReleaseTests(TestedSocket tested)
 {
     /// <summary>
     /// A finalizer would keep the whole connection, with all that it refers to, for one garbage collection more: of a server whose
@@ -29,7 +31,7 @@ public abstract class ReleaseTests(ConnectionScheduling scheduling)
     private async Task<List<WeakReference>> ConnectAndCloseAsync(int connections)
     {
         var closed = new List<WeakReference>();
-        var transport = new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { Tested = tested }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         for (var i = 0; i < connections; i++)
         {

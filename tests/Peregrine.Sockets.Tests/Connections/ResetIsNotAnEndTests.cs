@@ -7,19 +7,21 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Connections;
 
-public sealed class ThreadPoolResetIsNotAnEndTests() : ResetIsNotAnEndTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsResetIsNotAnEndTests() : ResetIsNotAnEndTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopResetIsNotAnEndTests() : ResetIsNotAnEndTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolResetIsNotAnEndTests() : ResetIsNotAnEndTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopResetIsNotAnEndTests() : ResetIsNotAnEndTests(TestedSocket.EventLoop);
 
 /// <summary>The kernel reports a reset once. Whoever asks later must not take it for the end of the stream.</summary>
-public abstract class ResetIsNotAnEndTests(ConnectionScheduling scheduling) : IAsyncDisposable
+public abstract class ResetIsNotAnEndTests(TestedSocket tested) : IAsyncDisposable
 {
     private readonly LeakCheckingMemoryPool _pool = new();
 
     [Fact]
     public async Task A_reset_that_a_send_has_seen_first_fails_the_next_read()
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);
@@ -39,7 +41,7 @@ public abstract class ResetIsNotAnEndTests(ConnectionScheduling scheduling) : IA
     [Fact]
     public async Task A_reset_whose_report_somebody_else_took_fails_the_next_read()
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);
@@ -78,7 +80,7 @@ public abstract class ResetIsNotAnEndTests(ConnectionScheduling scheduling) : IA
     [InlineData(3)]
     public async Task An_end_that_came_before_the_reset_is_an_end(int sends)
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.EndPoint);

@@ -46,6 +46,22 @@ public sealed class UnixEndTests() : EndContract(SocketPair.UnixAsync);
 
 public sealed class UnixRandomTransferTests() : RandomTransferContract(SocketPair.UnixAsync, seeds: 200);
 
+public sealed class PoolTcpReaderTests() : ReaderContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpReaderMisuseTests() : ReaderMisuseContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpReaderCancellationTests() : ReaderCancellationContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpWriterTests() : WriterContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpBackpressureTests() : BackpressureContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpConnectionTests() : ConnectionContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpEndTests() : EndContract(SocketPair.PoolTcpAsync);
+
+public sealed class PoolTcpRandomTransferTests() : RandomTransferContract(SocketPair.PoolTcpAsync, seeds: 200);
+
 public sealed class LoopTcpReaderTests() : ReaderContract(SocketPair.LoopTcpAsync);
 
 public sealed class LoopTcpReaderMisuseTests() : ReaderMisuseContract(SocketPair.LoopTcpAsync);
@@ -61,6 +77,22 @@ public sealed class LoopTcpConnectionTests() : ConnectionContract(SocketPair.Loo
 public sealed class LoopTcpEndTests() : EndContract(SocketPair.LoopTcpAsync);
 
 public sealed class LoopTcpRandomTransferTests() : RandomTransferContract(SocketPair.LoopTcpAsync, seeds: 200);
+
+public sealed class PoolUnixReaderTests() : ReaderContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixReaderMisuseTests() : ReaderMisuseContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixReaderCancellationTests() : ReaderCancellationContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixWriterTests() : WriterContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixBackpressureTests() : BackpressureContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixConnectionTests() : ConnectionContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixEndTests() : EndContract(SocketPair.PoolUnixAsync);
+
+public sealed class PoolUnixRandomTransferTests() : RandomTransferContract(SocketPair.PoolUnixAsync, seeds: 200);
 
 public sealed class LoopUnixReaderTests() : ReaderContract(SocketPair.LoopUnixAsync);
 
@@ -80,25 +112,29 @@ public sealed class LoopUnixRandomTransferTests() : RandomTransferContract(Socke
 
 internal static class SocketPair
 {
-    public static ValueTask<ConnectionPair> TcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, ConnectionScheduling.ThreadPool);
+    public static ValueTask<ConnectionPair> TcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, TestedSocket.EventArgs);
 
-    public static ValueTask<ConnectionPair> UnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, ConnectionScheduling.ThreadPool);
+    public static ValueTask<ConnectionPair> UnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, TestedSocket.EventArgs);
 
-    public static ValueTask<ConnectionPair> LoopTcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, ConnectionScheduling.EventLoop);
+    public static ValueTask<ConnectionPair> PoolTcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, TestedSocket.ThreadPool);
 
-    public static ValueTask<ConnectionPair> LoopUnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, ConnectionScheduling.EventLoop);
+    public static ValueTask<ConnectionPair> PoolUnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, TestedSocket.ThreadPool);
+
+    public static ValueTask<ConnectionPair> LoopTcpAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyPort, TestedSocket.EventLoop);
+
+    public static ValueTask<ConnectionPair> LoopUnixAsync(int blockSizeInBytes) => ConnectAsync(blockSizeInBytes, AnyName, TestedSocket.EventLoop);
 
     private static IPEndPoint AnyPort => new(IPAddress.Loopback, 0);
 
     private static UnixDomainSocketEndPoint AnyName => new("\0peregrine-contract-" + Guid.NewGuid().ToString("N"));
 
-    private static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes, EndPoint endPoint, ConnectionScheduling scheduling)
+    private static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes, EndPoint endPoint, TestedSocket tested)
     {
         var pool = new LeakCheckingMemoryPool(blockSizeInBytes);
         var transport = new SocketTransportFactory(
             new SocketTransportOptions
             {
-                Scheduling = scheduling,
+                Tested = tested,
                 StreamSettings = new StreamSettings
                 {
                     Pool = pool,

@@ -7,7 +7,7 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.EventLoops;
 
-/// <summary>A server in small on event loops of its own: each connection's handler is started on its loop, as the server does it.</summary>
+/// <summary>A server in small, on event loops of its own or on the thread pool's: each connection's handler is started where it goes on, as the server does it.</summary>
 internal sealed class LoopServer : IAsyncDisposable
 {
     private readonly LeakCheckingMemoryPool _pool = new();
@@ -23,25 +23,24 @@ internal sealed class LoopServer : IAsyncDisposable
         _accepting = Task.Run(AcceptAsync);
     }
 
+    // A peer that resets the connection behind its FIN leaves bytes that are never acknowledged.
+    private static CloseOptions Close => new() { ProgressTimeout = TimeSpan.FromSeconds(1) };
+
     public EndPoint EndPoint => _listener.EndPoint;
 
     public RecordedLog Log { get; private init; } = new();
 
-    public static async Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, int loops = 1, int mostHeld = 16)
+    public static Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, int loops = 1, int mostHeld = 16) =>
+        StartAsync(handler, new SocketTransportOptions { Scheduling = ConnectionScheduling.EventLoop, EventLoops = new LoopGroup(loops, mostHeld), Close = Close });
+
+    public static Task<LoopServer> StartOnThreadPoolAsync(Func<ConnectionContext, Task> handler) => StartAsync(handler, new SocketTransportOptions { Close = Close });
+
+    private static async Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, SocketTransportOptions options)
     {
         var pool = new LeakCheckingMemoryPool();
         var log = new RecordedLog();
-        var transport = new SocketTransportFactory(
-            new SocketTransportOptions
-            {
-                MemoryPool = pool,
-                Scheduling = ConnectionScheduling.EventLoop,
-                EventLoops = new LoopGroup(loops, mostHeld),
-
-                // A peer that resets the connection behind its FIN leaves bytes that are never acknowledged.
-                Close = new CloseOptions { ProgressTimeout = TimeSpan.FromSeconds(1) },
-            },
-            log);
+        options.MemoryPool = pool;
+        var transport = new SocketTransportFactory(options, log);
         return new LoopServer(await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0)), pool, handler) { Log = log };
     }
 

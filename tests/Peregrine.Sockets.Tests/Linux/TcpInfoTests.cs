@@ -7,16 +7,18 @@ using Peregrine.Features;
 
 namespace Peregrine.Sockets.Tests.Linux;
 
-public sealed class ThreadPoolTcpInfoTests() : TcpInfoTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsTcpInfoTests() : TcpInfoTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopTcpInfoTests() : TcpInfoTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolTcpInfoTests() : TcpInfoTests(TestedSocket.ThreadPool);
 
-public abstract class TcpInfoTests(ConnectionScheduling scheduling)
+public sealed class EventLoopTcpInfoTests() : TcpInfoTests(TestedSocket.EventLoop);
+
+public abstract class TcpInfoTests(TestedSocket tested)
 {
     [LinuxFact]
     public async Task The_kernel_is_asked_about_the_connection()
     {
-        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), scheduling);
+        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), tested);
         var feature = pair.Server.Features.Get<IConnectionTcpInfoFeature>()!;
         await pair.Server.Transport.Output.WriteAsync("hello"u8.ToArray());
         Assert.Equal(5, await pair.Client.ReceiveAsync(new byte[5]));
@@ -38,7 +40,7 @@ public abstract class TcpInfoTests(ConnectionScheduling scheduling)
     [LinuxFact]
     public async Task What_a_peer_does_not_read_is_unacknowledged_or_unsent()
     {
-        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), scheduling);
+        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), tested);
         var feature = pair.Server.Features.Get<IConnectionTcpInfoFeature>()!;
         var flush = pair.Server.Transport.Output.WriteAsync(new byte[16 << 20]).AsTask();
         Assert.False(flush.IsCompleted);
@@ -71,7 +73,7 @@ public abstract class TcpInfoTests(ConnectionScheduling scheduling)
     [LinuxFact]
     public async Task A_fin_counts_as_a_byte_until_it_is_acknowledged_and_the_state_follows()
     {
-        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), scheduling);
+        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), tested);
         var feature = pair.Server.Features.Get<IConnectionTcpInfoFeature>()!;
         await pair.Server.CompleteOutputAsync();
         Assert.Equal(0, await pair.Client.ReceiveAsync(new byte[1]).Bounded());
@@ -89,7 +91,7 @@ public abstract class TcpInfoTests(ConnectionScheduling scheduling)
     [LinuxFact]
     public async Task A_released_connection_tells_nothing()
     {
-        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), scheduling);
+        await using var pair = await Pair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0), tested);
         var feature = pair.Server.Features.Get<IConnectionTcpInfoFeature>()!;
         pair.Server.Abort();
         Assert.False(feature.TryGetTcpInfo(out _));
@@ -98,16 +100,16 @@ public abstract class TcpInfoTests(ConnectionScheduling scheduling)
     [LinuxFact]
     public async Task A_unix_domain_socket_has_no_such_feature()
     {
-        await using var pair = await Pair.ConnectAsync(new UnixDomainSocketEndPoint($"\0peregrine-{Guid.NewGuid():N}"), scheduling);
+        await using var pair = await Pair.ConnectAsync(new UnixDomainSocketEndPoint($"\0peregrine-{Guid.NewGuid():N}"), tested);
         Assert.Null(pair.Server.Features.Get<IConnectionTcpInfoFeature>());
         Assert.DoesNotContain(pair.Server.Features, feature => feature.Key == typeof(IConnectionTcpInfoFeature));
     }
 
     private sealed record Pair(ConnectionContext Server, Socket Client, IConnectionListener Listener) : IAsyncDisposable
     {
-        public static async Task<Pair> ConnectAsync(EndPoint address, ConnectionScheduling scheduling)
+        public static async Task<Pair> ConnectAsync(EndPoint address, TestedSocket tested)
         {
-            var listener = await new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling }, NullLoggerFactory.Instance).BindAsync(address);
+            var listener = await new SocketTransportFactory(new SocketTransportOptions { Tested = tested }, NullLoggerFactory.Instance).BindAsync(address);
             var client = address is IPEndPoint
                 ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
                 : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

@@ -16,8 +16,9 @@ public sealed class TcpSocketsTests : IDisposable
         Listen(out _);
         var counts = TcpSockets.CountByState([port])!;
         Assert.Equal(11, counts.Count);
+
+        // Of the two. Sockets of clients may have the same number, of another address, or from before.
         Assert.Equal(1, counts[TcpState.Listen]);
-        Assert.Equal(1, counts.Values.Sum());
     }
 
     [Fact]

@@ -9,7 +9,7 @@ using Peregrine.Testing;
 namespace Peregrine.Sockets.Tests.Listening;
 
 /// <summary>Listening sockets that were opened elsewhere, and that others hold too.</summary>
-public abstract partial class InheritedSocketTests(ConnectionScheduling scheduling) : IDisposable
+public abstract partial class InheritedSocketTests(TestedSocket tested) : IDisposable
 {
     private readonly LeakCheckingMemoryPool _pool = new();
     private readonly Socket _held = Listening();
@@ -183,7 +183,7 @@ public abstract partial class InheritedSocketTests(ConnectionScheduling scheduli
     {
         options ??= new SocketTransportOptions();
         options.MemoryPool = _pool;
-        options.Scheduling = scheduling;
+        options.Tested = tested;
         return await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(new FileHandleEndPoint((ulong)descriptor, FileHandleType.Auto));
     }
 
@@ -214,6 +214,8 @@ public abstract partial class InheritedSocketTests(ConnectionScheduling scheduli
     private static partial int Control(int descriptor, int command, int argument);
 }
 
-public sealed class InheritedSocketOnTheThreadPoolTests() : InheritedSocketTests(ConnectionScheduling.ThreadPool);
+public sealed class InheritedSocketOfTheRuntimeTests() : InheritedSocketTests(TestedSocket.EventArgs);
 
-public sealed class InheritedSocketOnEventLoopsTests() : InheritedSocketTests(ConnectionScheduling.EventLoop);
+public sealed class InheritedSocketOnTheThreadPoolTests() : InheritedSocketTests(TestedSocket.ThreadPool);
+
+public sealed class InheritedSocketOnEventLoopsTests() : InheritedSocketTests(TestedSocket.EventLoop);

@@ -8,11 +8,13 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class ThreadPoolSharedPortTests() : SharedPortTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsSharedPortTests() : SharedPortTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopSharedPortTests() : SharedPortTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolSharedPortTests() : SharedPortTests(TestedSocket.ThreadPool);
 
-public abstract class SharedPortTests(ConnectionScheduling scheduling) : IAsyncDisposable
+public sealed class EventLoopSharedPortTests() : SharedPortTests(TestedSocket.EventLoop);
+
+public abstract class SharedPortTests(TestedSocket tested) : IAsyncDisposable
 {
     private const int Clients = 200;
     private static readonly IPEndPoint AnyLoopbackPort = new(IPAddress.Loopback, 0);
@@ -140,7 +142,7 @@ public abstract class SharedPortTests(ConnectionScheduling scheduling) : IAsyncD
     }
 
     private SocketTransportFactory Transport(int listeners, int slots = 1) =>
-        new(new SocketTransportOptions { Listeners = listeners, AcceptSlots = slots, MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        new(new SocketTransportOptions { Listeners = listeners, AcceptSlots = slots, MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
 
     private async Task ConnectAsync(EndPoint address, int count)
     {

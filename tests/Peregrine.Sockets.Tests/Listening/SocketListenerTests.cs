@@ -6,9 +6,11 @@ using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Listening;
 
-public sealed class ThreadPoolSocketListenerTests() : SocketListenerTests(ConnectionScheduling.ThreadPool);
+public sealed class EventArgsSocketListenerTests() : SocketListenerTests(TestedSocket.EventArgs);
 
-public sealed class EventLoopSocketListenerTests() : SocketListenerTests(ConnectionScheduling.EventLoop);
+public sealed class ThreadPoolSocketListenerTests() : SocketListenerTests(TestedSocket.ThreadPool);
+
+public sealed class EventLoopSocketListenerTests() : SocketListenerTests(TestedSocket.EventLoop);
 
 public abstract class SocketListenerTests : IAsyncDisposable
 {
@@ -16,12 +18,12 @@ public abstract class SocketListenerTests : IAsyncDisposable
 
     private readonly LeakCheckingMemoryPool _pool = new();
     private readonly SocketTransportFactory _transport;
-    private readonly ConnectionScheduling _scheduling;
+    private readonly TestedSocket _tested;
 
-    public SocketListenerTests(ConnectionScheduling scheduling)
+    public SocketListenerTests(TestedSocket tested)
     {
-        _scheduling = scheduling;
-        _transport = new(new SocketTransportOptions { MemoryPool = _pool, Scheduling = scheduling }, NullLoggerFactory.Instance);
+        _tested = tested;
+        _transport = new(new SocketTransportOptions { MemoryPool = _pool, Tested = tested }, NullLoggerFactory.Instance);
     }
 
     [Fact]
@@ -148,7 +150,7 @@ public abstract class SocketListenerTests : IAsyncDisposable
     public async Task Every_slot_accepts_and_the_last_one_that_leaves_closes_the_socket(bool unbind)
     {
         const int Slots = 3;
-        var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool, Scheduling = _scheduling };
+        var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool, Tested = _tested };
         await using var listener = await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(AnyLoopbackPort);
         var accepts = Enumerable.Range(0, Slots + 1).Select(_ => listener.AcceptAsync().AsTask()).ToArray();
         for (var i = 0; i < accepts.Length; i++)

@@ -13,13 +13,14 @@ public sealed class UnixPeerAddressTests : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("p-");
 
     [LinuxTheory]
-    [InlineData(ConnectionScheduling.ThreadPool, 0)]
-    [InlineData(ConnectionScheduling.ThreadPool, 1)]
-    [InlineData(ConnectionScheduling.ThreadPool, LongestPath)]
-    [InlineData(ConnectionScheduling.EventLoop, LongestPath)]
-    public async Task A_client_whose_path_is_longer_than_the_listeners_is_served(ConnectionScheduling scheduling, int atLeast)
+    [InlineData(TestedSocket.ThreadPool, 0)]
+    [InlineData(TestedSocket.ThreadPool, 1)]
+    [InlineData(TestedSocket.ThreadPool, LongestPath)]
+    [InlineData(TestedSocket.EventLoop, LongestPath)]
+    [InlineData(TestedSocket.EventArgs, LongestPath)]
+    public async Task A_client_whose_path_is_longer_than_the_listeners_is_served(TestedSocket tested, int atLeast)
     {
-        var transport = new SocketTransportFactory(new SocketTransportOptions { Scheduling = scheduling }, NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(new SocketTransportOptions { Tested = tested }, NullLoggerFactory.Instance);
         await using var listener = await transport.BindAsync(new UnixDomainSocketEndPoint(Path.Combine(_folder.FullName, "s")));
         for (var round = 0; round < 3; round++)
         {
