@@ -16,7 +16,8 @@ public sealed class ArchitectureTests
             "Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.ObjectPool",
             "System.IO.Pipelines",
         ],
-        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
+        ["Peregrine.Middleware"] = ["Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "System.Threading.RateLimiting"],
+        ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Middleware", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
     };
 

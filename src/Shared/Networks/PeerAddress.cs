@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
 /// <summary>An address of a peer as a number. A peer on IPv4 is its IPv4 address, also on a listener of both families (RFC 4291 §2.5.5.2).</summary>
 internal readonly record struct PeerAddress(UInt128 Bits, bool IsIPv6)

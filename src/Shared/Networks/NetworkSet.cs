@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
 /// <summary>Networks, in which an address is found by one look for each length of prefix, however many networks there are. Immutable.</summary>
 internal sealed class NetworkSet
