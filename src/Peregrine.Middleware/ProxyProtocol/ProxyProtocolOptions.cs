@@ -1,4 +1,5 @@
 using System.Net;
+using Peregrine.Middleware.ProxyProtocol;
 
 namespace Peregrine.Middleware;
 
@@ -41,4 +42,40 @@ public sealed class ProxyProtocolOptions
     /// connection. Headers with a client's certificate may need more than the default.
     /// </summary>
     public int MaxHeaderSizeInBytes { get; set; } = 3_072;
+
+    /// <summary>Checks that somebody is trusted, and that every option is in its range; a receiver does so when its pipeline is built.</summary>
+    /// <exception cref="ArgumentException">It is not: the message names the option, and what it takes.</exception>
+    public void Validate()
+    {
+        if (DangerousTrustAnySender && TrustedNetworks.Count > 0)
+        {
+            throw Wrong(nameof(DangerousTrustAnySender), DangerousTrustAnySender, "it leaves TrustedNetworks without effect; set one of them");
+        }
+
+        if (!DangerousTrustAnySender && !TrustUnixSockets && TrustedNetworks.Count == 0)
+        {
+            throw new ArgumentException(
+                $"ProxyProtocol:{nameof(TrustedNetworks)} is empty, so that nobody could connect; set it to the networks of the proxies, such as 10.0.0.0/8, or set {nameof(TrustUnixSockets)}, or {nameof(DangerousTrustAnySender)}.");
+        }
+
+        if (HeaderTimeout <= TimeSpan.Zero || HeaderTimeout > s_longestTimeout)
+        {
+            throw Wrong(nameof(HeaderTimeout), HeaderTimeout, "it takes a time of more than zero, to 24.00:00:00");
+        }
+
+        if (Versions is ProxyProtocolVersions.None or > ProxyProtocolVersions.Any or < 0)
+        {
+            throw Wrong(nameof(Versions), Versions, "it takes Version1, Version2 or Any");
+        }
+
+        if (MaxHeaderSizeInBytes is < SmallestMax or > BinaryHeader.MaxLength)
+        {
+            throw Wrong(nameof(MaxHeaderSizeInBytes), MaxHeaderSizeInBytes, $"it takes a number from {SmallestMax} to {BinaryHeader.MaxLength}");
+        }
+    }
+
+    private static ArgumentException Wrong(string option, object value, string problem) => new($"ProxyProtocol:{option} = \"{value}\": {problem}.");
+
+    private const int SmallestMax = BinaryHeader.StartLength + (2 * BinaryHeader.UnixSize);
+    private static readonly TimeSpan s_longestTimeout = TimeSpan.FromDays(24);
 }

@@ -11,10 +11,6 @@ namespace Peregrine.Middleware.ProxyProtocol;
 /// <summary>What the connections of one pipeline share: whom it trusts, what it accepts, and how it tells of those that it refuses.</summary>
 internal sealed class ProxyProtocolReceiver
 {
-    private const int SmallestMax = BinaryHeader.StartLength + (2 * BinaryHeader.UnixSize);
-
-    private static readonly TimeSpan Longest = TimeSpan.FromDays(24);
-
     private readonly NetworkSet _trusted;
     private readonly bool _trustsUnixSockets;
     private readonly bool _trustsAll;
@@ -25,7 +21,7 @@ internal sealed class ProxyProtocolReceiver
     /// <exception cref="ArgumentException">Nobody is trusted, or an option is out of its range.</exception>
     public ProxyProtocolReceiver(ProxyProtocolOptions options, IServiceProvider? services)
     {
-        Check(options);
+        options.Validate();
         _trusted = new NetworkSet(options.TrustedNetworks);
         _trustsUnixSockets = options.TrustUnixSockets;
         _trustsAll = options.DangerousTrustAnySender;
@@ -106,34 +102,4 @@ internal sealed class ProxyProtocolReceiver
         HeaderFault.Timeout => ConnectionCloseReason.HandshakeTimeout,
         _ => null,
     };
-
-    private static void Check(ProxyProtocolOptions options)
-    {
-        if (options.DangerousTrustAnySender && options.TrustedNetworks.Count > 0)
-        {
-            throw new ArgumentException("ProxyProtocol: DangerousTrustAnySender leaves TrustedNetworks without effect; set one of them.");
-        }
-
-        if (!options.DangerousTrustAnySender && !options.TrustUnixSockets && options.TrustedNetworks.Count == 0)
-        {
-            throw new ArgumentException(
-                "ProxyProtocol: TrustedNetworks is empty, so that nobody could connect; set it to the networks of the proxies, such as 10.0.0.0/8, or set TrustUnixSockets, or DangerousTrustAnySender.");
-        }
-
-        if (options.HeaderTimeout <= TimeSpan.Zero || options.HeaderTimeout > Longest)
-        {
-            throw new ArgumentException($"ProxyProtocol: HeaderTimeout = \"{options.HeaderTimeout}\": it takes a time of more than zero, to 24.00:00:00.");
-        }
-
-        if (options.Versions is ProxyProtocolVersions.None or > ProxyProtocolVersions.Any or < 0)
-        {
-            throw new ArgumentException($"ProxyProtocol: Versions = \"{options.Versions}\": it takes Version1, Version2 or Any.");
-        }
-
-        if (options.MaxHeaderSizeInBytes is < SmallestMax or > BinaryHeader.MaxLength)
-        {
-            throw new ArgumentException(
-                $"ProxyProtocol: MaxHeaderSizeInBytes = \"{options.MaxHeaderSizeInBytes}\": it takes a number from {SmallestMax} to {BinaryHeader.MaxLength}.");
-        }
-    }
 }
