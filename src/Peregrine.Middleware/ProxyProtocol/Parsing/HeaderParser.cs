@@ -75,8 +75,8 @@ internal static class HeaderParser
             return HeaderResult.Incomplete;
         }
 
-        return start[0] == TextHeader.Signature[0] && rules.Versions.HasFlag(ProxyProtocolVersions.Version1) ? TextHeader.Measure(start)
-            : start[0] == BinaryHeader.Signature[0] && rules.Versions.HasFlag(ProxyProtocolVersions.Version2) ? BinaryHeader.Measure(start, rules.MaxSizeInBytes)
+        return start[0] == TextHeader.Signature[0] && (rules.Versions & ProxyProtocolVersions.Version1) != 0 ? TextHeader.Measure(start)
+            : start[0] == BinaryHeader.Signature[0] && (rules.Versions & ProxyProtocolVersions.Version2) != 0 ? BinaryHeader.Measure(start, rules.MaxSizeInBytes)
             : HeaderResult.Invalid(HeaderFault.NoHeader);
     }
 
