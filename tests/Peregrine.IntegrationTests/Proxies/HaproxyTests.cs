@@ -40,6 +40,22 @@ public sealed class HaproxyTests
     }
 
     [RequiresProgramFact("haproxy")]
+    public async Task It_reaches_the_server_by_a_Unix_domain_socket()
+    {
+        foreach (var scheduling in Enum.GetValues<ConnectionScheduling>())
+        {
+            var folder = ProxyProcess.CreateFolder();
+            await using var server = await ProxiedServer.StartAsync($"unix://{folder.FullName}/back.sock", scheduling);
+            var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+            await using var proxy = await ProxyProcess.StartHaproxyAsync(
+                folder, Sections($"bind {ProxyProcess.OwnAddress}:{port}", $"unix@{folder.FullName}/back.sock", "send-proxy-v2"), port);
+            var (client, seen) = await server.EchoThroughAsync(new IPEndPoint(ProxyProcess.OwnAddress, port));
+            Assert.Equal(client, seen.Remote);
+            Assert.Equal(new IPEndPoint(ProxyProcess.OwnAddress, port), seen.Local);
+        }
+    }
+
+    [RequiresProgramFact("haproxy")]
     public async Task The_checksum_the_unique_id_and_the_authority_are_seen()
     {
         await using var server = await ProxiedServer.StartAsync();
@@ -146,14 +162,16 @@ public sealed class HaproxyTests
         }
     }
 
-    private static string Sections(string bind, ProxiedServer server, string options) =>
+    private static string Sections(string bind, ProxiedServer server, string options) => Sections(bind, server.Address.ToString()!, options);
+
+    private static string Sections(string bind, string server, string options) =>
         $"""
         frontend clients
           {bind}
           default_backend servers
 
         backend servers
-          server one {server.Address} {options}
+          server one {server} {options}
         """;
 
     private static X509Certificate2 CreateCertificate(string name)

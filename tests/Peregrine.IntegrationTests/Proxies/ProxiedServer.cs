@@ -3,9 +3,12 @@ using System.Net.Sockets;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Peregrine.Features;
 using Peregrine.IntegrationTests.Ends;
 using Peregrine.Middleware;
+using Peregrine.Server;
 
 namespace Peregrine.IntegrationTests.Proxies;
 
@@ -16,18 +19,26 @@ internal sealed record Seen(EndPoint? Remote, EndPoint? Local, IProxyProtocolFea
 internal sealed class ProxiedServer : IAsyncDisposable
 {
     private readonly Channel<Seen> _seen = Channel.CreateUnbounded<Seen>();
-    private RealServer? _server;
+    private IHost? _host;
 
-    public IPEndPoint Address => _server!.Address;
+    public EndPoint Address => _host!.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
 
-    public static async Task<ProxiedServer> StartAsync(Action<ProxyProtocolOptions>? configure = null)
+    public static async Task<ProxiedServer> StartAsync(string url = $"tcp://{RealServer.OwnAddress}:0", ConnectionScheduling scheduling = ConnectionScheduling.ThreadPool)
     {
         var proxied = new ProxiedServer();
-        proxied._server = await RealServer.StartAsync(proxied.EchoAsync, endpoint: options =>
-        {
-            options.ProxyProtocol = new ProxyProtocolOptions { TrustedNetworks = { IPNetwork.Parse("127.0.0.0/8") } };
-            configure?.Invoke(options.ProxyProtocol);
-        });
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddPeregrine(server => server
+            .Listen(
+                url,
+                options =>
+                {
+                    options.Scheduling = scheduling;
+                    options.ProxyProtocol = new ProxyProtocolOptions { TrustedNetworks = { IPNetwork.Parse("127.0.0.0/8") }, TrustUnixSockets = true };
+                },
+                tcp => tcp.Run(proxied.EchoAsync))
+            .Configure(options => options.ThrowOnStartFailure = true));
+        proxied._host = builder.Build();
+        await proxied._host.StartAsync();
         return proxied;
     }
 
@@ -65,7 +76,11 @@ internal sealed class ProxiedServer : IAsyncDisposable
         Assert.Equal(Encoding.ASCII.GetString(message), Encoding.ASCII.GetString(answer));
     }
 
-    public async ValueTask DisposeAsync() => await _server!.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _host!.StopAsync();
+        _host.Dispose();
+    }
 
     private async Task EchoAsync(ConnectionContext connection)
     {
