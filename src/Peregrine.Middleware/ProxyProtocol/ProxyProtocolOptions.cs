@@ -37,11 +37,11 @@ public sealed class ProxyProtocolOptions
     public ProxyProtocolVersions Versions { get; set; } = ProxyProtocolVersions.Any;
 
     /// <summary>
-    /// The longest header that is accepted, with everything that follows its addresses. Default 3,072 bytes, with which what a connection keeps of its
+    /// The longest header that is accepted, with everything that follows its addresses. Default 2,560 bytes, with which what a connection keeps of its
     /// header stays below 4 KiB; from 232, those of two Unix domain sockets, to 65,551, the longest that there is. A longer one resets the
     /// connection. Headers with a client's certificate may need more than the default.
     /// </summary>
-    public int MaxHeaderSizeInBytes { get; set; } = 3_072;
+    public int MaxHeaderSizeInBytes { get; set; } = 2_560;
 
     /// <summary>Checks that somebody is trusted, and that every option is in its range; a receiver does so when its pipeline is built.</summary>
     /// <exception cref="ArgumentException">It is not: the message names the option, and what it takes.</exception>

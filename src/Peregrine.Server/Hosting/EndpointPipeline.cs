@@ -39,15 +39,6 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
             : built;
     }
 
-    /// <summary>What the settings ask for comes before what code adds: first of all the header of a proxy, which is before TLS on the wire.</summary>
-    private static void AddConfigured(ConnectionBuilder inner, EndpointOptions options)
-    {
-        if (options.ProxyProtocol is { } proxyProtocol)
-        {
-            inner.UseProxyProtocol(proxyProtocol);
-        }
-    }
-
     public IConnectionBuilder Use(Func<ConnectionDelegate, ConnectionDelegate> middleware)
     {
         _isEmpty = false;
@@ -56,4 +47,13 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
     }
 
     public ConnectionDelegate Build() => _inner.Build();
+
+    /// <summary>What the settings ask for comes before what code adds: first of all the header of a proxy, which is before TLS on the wire.</summary>
+    private static void AddConfigured(ConnectionBuilder inner, EndpointOptions options)
+    {
+        if (options.ProxyProtocol is { } proxyProtocol)
+        {
+            inner.UseProxyProtocol(proxyProtocol);
+        }
+    }
 }

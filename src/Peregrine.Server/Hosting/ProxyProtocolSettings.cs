@@ -27,7 +27,7 @@ internal static class ProxyProtocolSettings
             options.Versions = section.Read(
                 nameof(options.Versions), options.Versions, StrictSection.ParseName<ProxyProtocolVersions>, "Version1, Version2 or Any");
             options.MaxHeaderSizeInBytes = section.Read(
-                nameof(options.MaxHeaderSizeInBytes), options.MaxHeaderSizeInBytes, StrictSection.ParseNumber, "a number of bytes such as 3072");
+                nameof(options.MaxHeaderSizeInBytes), options.MaxHeaderSizeInBytes, StrictSection.ParseNumber, "a number of bytes such as 2560");
             options = ReadSwitch(section, Required, true) ? options : null;
         }
 

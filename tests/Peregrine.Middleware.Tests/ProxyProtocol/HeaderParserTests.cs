@@ -198,6 +198,22 @@ public sealed class HeaderParserTests
         Assert.Equal("192.0.2.1:1", feature.SourceEndPoint!.ToString());
     }
 
+    [Theory]
+    [InlineData(Tcp6)]
+    [InlineData(UnixStream)]
+    public void What_is_kept_of_the_largest_header_stays_below_4_KiB(byte family)
+    {
+        var addresses = family == UnixStream ? Unix("/" + new string('a', 107), "/" + new string('b', 107)) : Addresses("2001:db8::1", "2001:db8::2", 1, 2);
+        var bytes = Of(Proxy, family, addresses, Tlv(4, new byte[HeaderTarget.Rules.MaxSizeInBytes - 16 - addresses.Length - 3]));
+        Accept(bytes); // The first time, the runtime allocates as well.
+        _ = new ProxyProtocolFeature(Accept(bytes), null, null);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var feature = new ProxyProtocolFeature(HeaderParser.Parse(bytes, HeaderTarget.Rules).Header!, null, null);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.InRange(allocated, HeaderTarget.Rules.MaxSizeInBytes - 300, 4_095);
+        Assert.Equal(2, feature.Version);
+    }
+
     private static ParsedHeader Accept(byte[] bytes)
     {
         var result = HeaderParser.Parse(bytes, HeaderTarget.Rules);

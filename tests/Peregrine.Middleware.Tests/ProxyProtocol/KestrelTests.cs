@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Peregrine.Features;
@@ -47,6 +48,20 @@ public sealed class KestrelTests
 
         await app.StopAsync();
         Assert.Empty(log.Errors);
+    }
+
+    [Fact]
+    public async Task So_does_HTTP()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseProxyProtocol(IPNetwork.Parse("127.0.0.0/8"))));
+        await using var app = builder.Build();
+        app.MapGet("/", context => context.Response.WriteAsync($"I see {context.Connection.RemoteIpAddress}:{context.Connection.RemotePort}."));
+        await app.StartAsync();
+        using var client = await ConnectAsync(app);
+        await client.SendAsync((byte[])[.. Corpus.Valid["v1-example"], .. "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"u8]);
+        Assert.Contains("I see 192.168.0.1:56324.", await ReceiveToEndAsync(client), StringComparison.Ordinal);
     }
 
     private static async Task<WebApplication> StartAsync(ErrorLog? log)

@@ -10,7 +10,7 @@ public sealed class MutationTests
 {
     private const int Cases = 1_000_000;
     private const int Seed = 20_260_401;
-    private const int MaxAllocated = 4_096;
+    private const int MaxKept = 4_096;
     private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(1);
 
     [Fact]
@@ -64,26 +64,33 @@ public sealed class MutationTests
 
     private static HeaderResult ParseMeasured(in ReadOnlySequence<byte> input, int number)
     {
-        var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-        var started = Stopwatch.GetTimestamp();
-        var result = HeaderParser.Parse(input, HeaderTarget.Rules);
-        var took = Stopwatch.GetElapsedTime(started);
-        var allocated = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
-        if (took > s_longest)
+        var result = Measure(input, out var took, out var allocated);
+        if (took > s_longest || allocated > MaxAllocated(result))
         {
-            // The machine may have held the thread: once more, then.
-            started = Stopwatch.GetTimestamp();
-            HeaderParser.Parse(input, HeaderTarget.Rules);
-            Assert.True(Stopwatch.GetElapsedTime(started) < s_longest, $"Case {number} took {took}.");
+            // The machine may have held the thread, and a collection may have come between: once more, then.
+            Measure(input, out took, out allocated);
         }
 
-        if (allocated > (result.Header is null ? 0 : MaxAllocated))
+        if (took > s_longest || allocated > MaxAllocated(result))
         {
-            Assert.Fail($"Case {number} ({result.Status}, {result.Fault}) allocated {allocated} bytes: {Convert.ToHexString(input.ToArray())}");
+            Assert.Fail($"Case {number} ({result.Status}, {result.Fault}) took {took} and {allocated} bytes: {Convert.ToHexString(input.ToArray())}");
         }
 
         return result;
     }
+
+    private static HeaderResult Measure(in ReadOnlySequence<byte> input, out TimeSpan took, out long allocated)
+    {
+        var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+        var started = Stopwatch.GetTimestamp();
+        var result = HeaderParser.Parse(input, HeaderTarget.Rules);
+        took = Stopwatch.GetElapsedTime(started);
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
+        return result;
+    }
+
+    /// <summary>Nothing before it is accepted.</summary>
+    private static int MaxAllocated(in HeaderResult result) => result.Header is null ? 0 : MaxKept;
 
     /// <summary>Two segments that are used again and again.</summary>
     private sealed class CutInTwo

@@ -124,13 +124,12 @@ internal static class BinaryHeader
     private static HeaderFault TryDecodeUnspecified(ReadOnlySpan<byte> header, ProxyProtocolAddressFamily family, out ParsedHeader? parsed)
     {
         var tlvs = header[StartLength..];
-        var isChecksummed = false;
         if (family != ProxyProtocolAddressFamily.Unspecified || !TlvReader.IsWhole(tlvs))
         {
             tlvs = default;
         }
 
-        var fault = CheckTlvs(header, tlvs, out isChecksummed);
+        var fault = CheckTlvs(header, tlvs, out var isChecksummed);
         parsed = fault == HeaderFault.None ? ParsedHeader.WithoutAddresses(2, tlvs.ToArray(), isChecksummed) : null;
         return fault;
     }
