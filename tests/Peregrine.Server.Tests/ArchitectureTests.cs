@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Peregrine.Middleware;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
@@ -59,9 +60,9 @@ public sealed class ArchitectureTests
         var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
             .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
-            .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>(""))
+            .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
             .Except([nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
-                nameof(EndpointOptions.Addresses), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
+                nameof(EndpointOptions.Addresses), nameof(EndpointOptions.ProxyProtocol), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);

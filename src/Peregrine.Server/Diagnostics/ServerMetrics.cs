@@ -6,7 +6,7 @@ using Peregrine.Features;
 
 namespace Peregrine.Server.Diagnostics;
 
-/// <summary>Every instrument of the meter <c>Peregrine.Server</c>.</summary>
+/// <summary>Every instrument of the meter <c>Peregrine.Server</c>, but for those of middleware.</summary>
 internal sealed class ServerMetrics
 {
     public const string MeterName = "Peregrine.Server";

@@ -1,3 +1,4 @@
+using Peregrine.Middleware;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
 
@@ -66,4 +67,14 @@ public sealed class EndpointOptions
 
     /// <summary>Which addresses may connect.</summary>
     public AddressRules Addresses { get; } = new();
+
+    /// <summary>
+    /// Requires a PROXY protocol header at the beginning of each connection, before everything in the pipeline. Default null: there is none. Section
+    /// <c>ProxyProtocol</c> of the endpoint sets it as well. A change takes effect at the next start.
+    /// </summary>
+    /// <remarks>
+    /// Limits per address and address rules see the address of the proxy, because they decide before a byte is read: proxies belong into
+    /// <see cref="ServerLimits.ExemptNetworks"/>. A pipeline that has <c>UseProxyProtocol</c> of its own would ask for a second header.
+    /// </remarks>
+    public ProxyProtocolOptions? ProxyProtocol { get; set; }
 }

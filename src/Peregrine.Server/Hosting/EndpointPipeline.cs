@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Middleware;
+using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server.Hosting;
 
@@ -11,12 +13,14 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
     public IServiceProvider ApplicationServices => services;
 
     /// <exception cref="PeregrineStartException">The pipeline is empty, or what builds it throws.</exception>
-    public static ConnectionDelegate Build(EndpointDefinition definition, IServiceProvider services)
+    public static ConnectionDelegate Build(EndpointSettings settings, IServiceProvider services)
     {
+        var definition = settings.Definition;
         var pipeline = new EndpointPipeline(services);
         ConnectionDelegate built;
         try
         {
+            AddConfigured(pipeline._inner, settings.Options);
             definition.Pipeline(pipeline);
 
             // Reached if the last that was added is a middleware: it has nothing to call.
@@ -43,4 +47,13 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
     }
 
     public ConnectionDelegate Build() => _inner.Build();
+
+    /// <summary>What the settings ask for comes before what code adds: first of all the header of a proxy, which is before TLS on the wire.</summary>
+    private static void AddConfigured(ConnectionBuilder inner, EndpointOptions options)
+    {
+        if (options.ProxyProtocol is { } proxyProtocol)
+        {
+            inner.UseProxyProtocol(proxyProtocol);
+        }
+    }
 }

@@ -41,6 +41,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         LimitSettings.Read(section?.GetSection(nameof(options.Limits)), options.Limits, path);
         LimitSettings.Read(section?.GetSection(nameof(options.Timeouts)), options.Timeouts, path);
         LimitSettings.Read(section?.GetSection(nameof(options.Addresses)), options.Addresses);
+        options.ProxyProtocol = ProxyProtocolSettings.Read(section?.GetSection(nameof(options.ProxyProtocol)), options.ProxyProtocol, path);
         foreach (var (option, value, accepted) in OptionRanges.Check(
             options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket, options.Close))
         {
@@ -64,7 +65,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         section.CheckKeys(
             "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
             nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close), nameof(options.Limits), nameof(options.Timeouts),
-            nameof(options.Addresses));
+            nameof(options.Addresses), nameof(options.ProxyProtocol));
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);

@@ -111,7 +111,7 @@ internal static class LimitSettings
     }
 
     /// <summary>A list in the configuration replaces that of code.</summary>
-    private static void ReadNetworks(IConfigurationSection section, IList<IPNetwork> networks)
+    public static void ReadNetworks(IConfigurationSection section, IList<IPNetwork> networks)
     {
         if (!section.Exists())
         {
