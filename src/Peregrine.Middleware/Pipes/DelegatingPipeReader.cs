@@ -5,7 +5,7 @@ namespace Peregrine.Middleware;
 
 /// <summary>
 /// A reader that wraps another: each call is the inner reader's, and each result passes <see cref="OnRead"/>. For middleware that looks at what is
-/// received, or changes it. Nothing is copied, and nothing is allocated for a read.
+/// received, or changes it. Nothing is copied, and nothing is allocated for a read. (<c>ReadAtLeastAsync</c> and <c>CopyToAsync</c> read by <see cref="ReadAsync"/>.)
 /// </summary>
 /// <remarks>
 /// As of every <see cref="PipeReader"/>: one flow reads; <see cref="CancelPendingRead"/> and <see cref="Complete"/> may come from any thread. A read
@@ -76,13 +76,6 @@ public abstract class DelegatingPipeReader : PipeReader
         // Complete is what a derived reader overrides.
         Complete(exception);
         return default;
-    }
-
-    /// <inheritdoc/>
-    protected override ValueTask<ReadResult> ReadAtLeastAsyncCore(int minimumSize, CancellationToken cancellationToken)
-    {
-        ThrowIfReading();
-        return Pass(Inner.ReadAtLeastAsync(minimumSize, cancellationToken));
     }
 
     /// <summary>
