@@ -8,7 +8,6 @@ namespace Peregrine.Middleware.Pipes;
 internal struct ReadTally
 {
     private ReadOnlySequence<byte> _buffer;
-    private bool _isRead;
     private long _known;
     private long _received;
 
@@ -23,7 +22,6 @@ internal struct ReadTally
     {
         var known = _known;
         _buffer = buffer;
-        _isRead = true;
         var length = buffer.Length;
         Volatile.Write(ref _received, _received + length - known);
         Volatile.Write(ref _known, length);
@@ -34,11 +32,6 @@ internal struct ReadTally
     /// <remarks>A position that is not in the buffer is the inner reader's to refuse.</remarks>
     public readonly long LeftAfter(SequencePosition consumed)
     {
-        if (!_isRead)
-        {
-            return _known;
-        }
-
         try
         {
             return consumed.Equals(_buffer.End) ? 0 : consumed.Equals(_buffer.Start) ? _known : _buffer.Slice(consumed).Length;
@@ -53,7 +46,6 @@ internal struct ReadTally
     public void OnAdvanced(long left)
     {
         _buffer = default;
-        _isRead = false;
         Volatile.Write(ref _known, left);
     }
 }

@@ -56,8 +56,10 @@ public sealed class ReadRateLimitTests
         await run.Ended.Bounded();
     }
 
-    [Fact]
-    public async Task A_pause_of_a_transport_that_tells_no_reason_outlasts_the_peers_end_and_ends_with_an_abort()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pause_of_a_transport_that_tells_no_reason_ends_with_the_connection(bool isAborted)
     {
         var clock = new FakeTimeProvider();
         var reading = new TaskCompletionSource<ConnectionContext>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -66,26 +68,47 @@ public sealed class ReadRateLimitTests
             builder => Strip(builder, isCountedByTheTransport: false).UseReadRateLimit(1024),
             async connection =>
             {
-                var first = await connection.Transport.Input.ReadAtLeastAsync(50_000);
-                connection.Transport.Input.AdvanceTo(first.Buffer.GetPosition(1), first.Buffer.End);
+                var read = await connection.Transport.Input.ReadAtLeastAsync(50_000);
+                connection.Transport.Input.AdvanceTo(read.Buffer.GetPosition(1), read.Buffer.End);
                 reading.SetResult(connection);
-                await connection.Transport.Input.ReadAsync();
+                read = await connection.Transport.Input.ReadAtLeastAsync(50_010);
+                Assert.True(read.IsCompleted);
+                Assert.Equal(50_009, read.Buffer.Length);
             });
         var run = await pipeline.ConnectAsync();
         await run.Client.Transport.Output.WriteAsync(new byte[50_000]);
         var connection = await reading.Task.Bounded();
         await run.Client.Transport.Output.WriteAsync(new byte[10]);
-        await run.Client.Transport.Output.CompleteAsync();
-        await TestTimeout.UntilAsync(() => connection.ConnectionClosed.IsCancellationRequested);
         for (var i = 0; i < 10; i++)
         {
             clock.Advance(TimeSpan.FromMilliseconds(100));
         }
 
+        await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
         Assert.False(run.Ended.IsCompleted);
-        connection.Abort(new ConnectionAbortedException("enough"));
+        if (isAborted)
+        {
+            connection.Abort(new ConnectionAbortedException("enough"));
+        }
+        else
+        {
+            await run.Client.Transport.Output.CompleteAsync();
+        }
+
+        await TestTimeout.UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(1));
+            return connection.ConnectionClosed.IsCancellationRequested;
+        });
         clock.Advance(TimeSpan.FromMilliseconds(100));
-        Assert.Equal("enough", (await Assert.ThrowsAsync<ConnectionAbortedException>(() => run.Ended.Bounded())).Message);
+        if (isAborted)
+        {
+            Assert.Equal("enough", (await Assert.ThrowsAsync<ConnectionAbortedException>(() => run.Ended.Bounded())).Message);
+        }
+        else
+        {
+            await run.Ended.Bounded();
+        }
     }
 
     [Fact]
