@@ -71,7 +71,8 @@ public sealed class ThreadPoolTests
 
             resumed.SetResult(Thread.CurrentThread.IsThreadPoolThread);
         });
-        var running = builder.Build()(connection);
+        // Without the runner's synchronization context, to which an await would return.
+        var running = Task.Run(() => builder.Build()(connection));
         await waiting.Task.Bounded();
         await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
         var thread = new Thread(() =>
@@ -114,37 +115,6 @@ public sealed class ThreadPoolTests
             });
         await (await pipeline.ConnectAsync()).Ended.Bounded();
         Assert.True(await ran.Task);
-    }
-
-    [Fact]
-    public async Task A_read_and_a_flush_that_wait_allocate_nothing()
-    {
-        var (request, response) = (new Pipe(), new Pipe());
-        var connection = new DefaultConnectionContext("x") { Transport = new Duplex(request.Reader, response.Writer) };
-        var builder = new ConnectionBuilder(Pipeline.Services());
-        builder.UseThreadPool().UseConnectionLogging(options => options.LoggerFactory = new RecordedLog(Microsoft.Extensions.Logging.LogLevel.Information))
-            .UseTimeouts(options => options.Idle = TimeSpan.FromHours(1)).Run(Handlers.EchoAsync);
-        var running = builder.Build()(connection);
-        var message = new byte[64];
-        await RoundTripsAsync(2000);
-        var before = GC.GetTotalAllocatedBytes(precise: true);
-        await RoundTripsAsync(2000);
-        var perMessage = (GC.GetTotalAllocatedBytes(precise: true) - before) / 2000.0;
-        request.Writer.Complete();
-        await running.Bounded();
-
-        // Other tests run in this process at the same time: what an operation would allocate is a hundred bytes and more, in each of the wrappers.
-        Assert.InRange(perMessage, 0, 64);
-
-        async Task RoundTripsAsync(int count)
-        {
-            for (var i = 0; i < count; i++)
-            {
-                await request.Writer.WriteAsync(message);
-                var read = await response.Reader.ReadAtLeastAsync(message.Length);
-                response.Reader.AdvanceTo(read.Buffer.End);
-            }
-        }
     }
 
     private static async Task DriveAsync(RunningServer server)
