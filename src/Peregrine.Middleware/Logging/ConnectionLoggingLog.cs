@@ -14,6 +14,6 @@ internal static partial class ConnectionLoggingLog
     [LoggerMessage(3, LogLevel.Debug, "Connection {ConnectionId}: {Direction} the end at offset {Offset}")]
     public static partial void Ended(ILogger logger, string connectionId, LoggedDirection direction, long offset);
 
-    [LoggerMessage(4, LogLevel.Debug, "Connection {ConnectionId}: {Count} bytes that were written at offset {Offset} and not flushed are discarded")]
-    public static partial void Discarded(ILogger logger, string connectionId, long count, long offset);
+    [LoggerMessage(4, LogLevel.Debug, "Connection {ConnectionId}: {Count} bytes that were written at offset {Offset} were not flushed")]
+    public static partial void Unflushed(ILogger logger, string connectionId, long count, long offset);
 }

@@ -63,14 +63,14 @@ internal sealed class LoggedFlow(
         }
     }
 
-    /// <summary>Forgets what has come since the last entry: it will not be sent.</summary>
+    /// <summary>Forgets what has come since the last entry, and says how much it was: what failed before it was flushed is not sent.</summary>
     public void Discard()
     {
         var entry = Take(isSent: false);
         Return(entry.Dumped);
         if (entry.Count > 0)
         {
-            ConnectionLoggingLog.Discarded(logger, connection.ConnectionId, entry.Count, entry.Offset);
+            ConnectionLoggingLog.Unflushed(logger, connection.ConnectionId, entry.Count, entry.Offset);
         }
     }
 

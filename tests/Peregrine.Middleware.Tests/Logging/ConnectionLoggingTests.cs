@@ -16,7 +16,7 @@ public sealed partial class ConnectionLoggingTests
     private const int Passed = 1;
     private const int Dumped = 2;
     private const int Ended = 3;
-    private const int Discarded = 4;
+    private const int Unflushed = 4;
 
     [Fact]
     public async Task Off_it_leaves_the_connection_as_it_is()
@@ -225,7 +225,7 @@ public sealed partial class ConnectionLoggingTests
         });
         await Assert.ThrowsAsync<FormatException>(async () => await (await pipeline.ConnectAsync()).Ended.Bounded());
         Assert.Empty(log.WithId(Dumped, Category));
-        Assert.Contains("6 bytes that were written at offset 0", Assert.Single(log.WithId(Discarded, Category)).Message, StringComparison.Ordinal);
+        Assert.Contains("6 bytes that were written at offset 0 were not flushed", Assert.Single(log.WithId(Unflushed, Category)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
