@@ -50,7 +50,7 @@ public sealed class HeaderParserTests
     public void A_binary_header_has_the_endpoints_that_it_says(byte protocol, object family, object transport)
     {
         var (source, destination) = protocol < Tcp6 ? ("192.0.2.1", "198.51.100.2") : ("2001:db8::1", "2001:db8:1::2");
-        var header = Accept(Of(Proxy, protocol, Addresses(source, destination, 56324, 443)));
+        var header = Accept(Of(Proxy, protocol, AddressBlock(source, destination, 56324, 443)));
         Assert.Equal((2, ProxyProtocolCommand.Proxy), (header.Version, header.Command));
         Assert.Equal(family, header.AddressFamily);
         Assert.Equal(transport, header.Transport);
@@ -159,7 +159,7 @@ public sealed class HeaderParserTests
     public void TLVs_of_clouds_that_are_not_as_they_should_be_are_only_among_the_raw_ones()
     {
         var feature = new ProxyProtocolFeature(
-            Accept(Of(Proxy, Tcp4, Addresses("192.0.2.1", "192.0.2.2", 1, 2), Tlv(0xE0, 1), Tlv(0xEA, 2, 65), Tlv(0xEE, 1, 2, 3), Tlv(0xEA))), null, null);
+            Accept(Of(Proxy, Tcp4, AddressBlock("192.0.2.1", "192.0.2.2", 1, 2), Tlv(0xE0, 1), Tlv(0xEA, 2, 65), Tlv(0xEE, 1, 2, 3), Tlv(0xEA))), null, null);
         Assert.Null(feature.GooglePscConnectionId);
         Assert.Null(feature.AwsVpcEndpointId);
         Assert.Null(feature.AzurePrivateEndpointLinkId);
@@ -171,7 +171,7 @@ public sealed class HeaderParserTests
     {
         // RFC 3720, B.4: 32 bytes of zeroes.
         Assert.Equal(0x8A9136AAu, Crc32C(new byte[32]));
-        var header = Of(Proxy, Tcp4, Addresses("192.0.2.1", "192.0.2.2", 1, 2), Checksum, Tlv(2, "behind"));
+        var header = Of(Proxy, Tcp4, AddressBlock("192.0.2.1", "192.0.2.2", 1, 2), Checksum, Tlv(2, "behind"));
         var crc = Crc32C(header);
         (header[31], header[32], header[33], header[34]) = ((byte)(crc >> 24), (byte)(crc >> 16), (byte)(crc >> 8), (byte)crc);
         Assert.True(Accept(header).IsChecksummed);
@@ -203,7 +203,7 @@ public sealed class HeaderParserTests
     [InlineData(UnixStream)]
     public void What_is_kept_of_the_largest_header_stays_below_4_KiB(byte family)
     {
-        var addresses = family == UnixStream ? Unix("/" + new string('a', 107), "/" + new string('b', 107)) : Addresses("2001:db8::1", "2001:db8::2", 1, 2);
+        var addresses = family == UnixStream ? Unix("/" + new string('a', 107), "/" + new string('b', 107)) : AddressBlock("2001:db8::1", "2001:db8::2", 1, 2);
         var bytes = Of(Proxy, family, addresses, Tlv(4, new byte[HeaderTarget.Rules.MaxSizeInBytes - 16 - addresses.Length - 3]));
         Accept(bytes); // The first time, the runtime allocates as well.
         _ = new ProxyProtocolFeature(Accept(bytes), null, null);

@@ -40,7 +40,7 @@ internal static class RawHeader
         return header;
     }
 
-    public static byte[] Addresses(string source, string destination, int sourcePort, int destinationPort) =>
+    public static byte[] AddressBlock(string source, string destination, int sourcePort, int destinationPort) =>
     [
         .. IPAddress.Parse(source).GetAddressBytes(), .. IPAddress.Parse(destination).GetAddressBytes(),
         (byte)(sourcePort >> 8), (byte)sourcePort, (byte)(destinationPort >> 8), (byte)destinationPort,

@@ -14,7 +14,7 @@ public sealed class ReceiverTests
     private const int RefusedWarning = 201;
     private const int EndedWithoutHeader = 202;
     private static readonly IPNetwork s_loopback = IPNetwork.Parse("127.0.0.0/8");
-    private static readonly byte[] s_header = Of(Proxy, Tcp4, Addresses("192.0.2.1", "198.51.100.2", 56324, 443), Tlv(2, "example.com"));
+    private static readonly byte[] s_header = Of(Proxy, Tcp4, AddressBlock("192.0.2.1", "198.51.100.2", 56324, 443), Tlv(2, "example.com"));
 
     [Fact]
     public async Task The_handler_sees_the_client_and_the_feature_has_the_proxy()

@@ -7,7 +7,7 @@ namespace Peregrine.Middleware.Tests.ProxyProtocol;
 /// <summary>Every rule by which a receiver refuses a header (proxy-protocol.txt §2).</summary>
 public sealed class RejectTests
 {
-    private static readonly byte[] s_addresses = Addresses("192.0.2.1", "192.0.2.2", 1, 2);
+    private static readonly byte[] s_addresses = AddressBlock("192.0.2.1", "192.0.2.2", 1, 2);
 
     [Theory]
     [InlineData("GET / HTTP/1.1\r\n", HeaderFault.NoHeader)]
