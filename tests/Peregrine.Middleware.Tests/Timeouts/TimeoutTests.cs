@@ -80,19 +80,22 @@ public sealed class TimeoutTests : IDisposable
     [Fact]
     public async Task A_peer_that_takes_nothing_is_ended_and_one_that_takes_slowly_is_not()
     {
+        long writes = 0;
         await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), async connection =>
         {
             while (!(await connection.Transport.Output.WriteAsync(new byte[40_000])).IsCompleted)
             {
+                Interlocked.Increment(ref writes);
             }
         });
         var run = await pipeline.ConnectAsync();
         for (var i = 0; i < 10; i++)
         {
             Pass(2);
+            var before = Interlocked.Read(ref writes);
             var read = await run.Client.Transport.Input.ReadAtLeastAsync(65_000).Bounded();
             run.Client.Transport.Input.AdvanceTo(read.Buffer.End);
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+            await TestTimeout.UntilAsync(() => Interlocked.Read(ref writes) > before);
         }
 
         Assert.False(run.Server.ConnectionClosed.IsCancellationRequested);
