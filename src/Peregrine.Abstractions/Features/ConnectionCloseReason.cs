@@ -62,4 +62,7 @@ public enum ConnectionCloseReason
 
     /// <summary>The peer sent more than may be kept unread, as one that never ends its message.</summary>
     UnreadLimit,
+
+    /// <summary>A handshake, such as that of TLS, has failed: the peer speaks something else, or may not connect.</summary>
+    HandshakeFailed,
 }
