@@ -399,6 +399,7 @@ internal sealed class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, 
 
         abandoned?.Return();
         idle?.TrySetResult();
+        _session.FlushWhatReadingWrote();
     }
 
     /// <summary>Puts what has arrived into the chain. The flow's, or a completion's while the flow waits.</summary>

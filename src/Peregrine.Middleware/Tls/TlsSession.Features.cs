@@ -7,13 +7,17 @@ namespace Peregrine.Middleware.Tls;
 /// <summary>The features that are not true of the transport alone when TLS is above it.</summary>
 internal sealed partial class TlsSession : IConnectionBufferFeature, IConnectionHalfCloseFeature
 {
-    private IConnectionBufferFeature? _transportBuffers;
+    /// <summary>What SslStream keeps while a record has not come whole.</summary>
+    private const int RecordBufferInBytes = 32 * 1024;
+
+    private readonly IConnectionBufferFeature? _transportBuffers;
     private IConnectionHalfCloseFeature? _transportHalfClose;
     private IConnectionSendFileFeature? _transportSendFile;
 
     public long UnreadBytes => _reader.UnreadBytes + _stream.PartialRecordBytes + (_transportBuffers?.UnreadBytes ?? 0);
 
-    public long UnreadMemoryInBytes => _reader.UnreadMemory + (_transportBuffers?.UnreadMemoryInBytes ?? 0);
+    public long UnreadMemoryInBytes =>
+        _reader.UnreadMemory + (_stream.PartialRecordBytes > 0 ? RecordBufferInBytes : 0) + (_transportBuffers?.UnreadMemoryInBytes ?? 0);
 
     public long? ConsumedBytes => _reader.ConsumedBytes;
 

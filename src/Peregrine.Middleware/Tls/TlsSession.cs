@@ -103,6 +103,15 @@ internal sealed partial class TlsSession : IDuplexPipe, IAsyncDisposable
     /// <summary>What an end of TLS means to the application: null for an end that the peer has announced.</summary>
     public Exception? ExplainEnd() => _stream.HasEnded && !Settings.AllowEndWithoutCloseNotify ? End = Truncated() : null;
 
+    /// <summary>Reading may make TLS write something, such as the answer to a key update.</summary>
+    public void FlushWhatReadingWrote()
+    {
+        if (_stream.UnflushedBytes > 0)
+        {
+            _writer.FlushTransport();
+        }
+    }
+
     /// <summary>Encrypting has failed, or the transport's flush has.</summary>
     public void OnSendFailed(Exception exception) =>
         _connection.Abort(new ConnectionAbortedException($"TLS cannot send: {exception.Message}", exception));

@@ -110,8 +110,10 @@ public sealed class OpenSslTests : IAsyncLifetime
         foreach (var version in (string[])["-tls1_3", "-tls1_2"])
         {
             Assert.Contains("answer to hello", await AskAsync($"{version} {Client("good")}"), StringComparison.Ordinal);
-            Assert.Contains(" alert ", await AskAsync($"{version} {Client("stranger")}"), StringComparison.Ordinal);
-            Assert.Contains(" alert ", await AskAsync(version), StringComparison.Ordinal);
+
+            // On Linux, SslStream has no alert for it: the connection ends.
+            Assert.DoesNotContain("answer to", await AskAsync($"{version} {Client("stranger")}"), StringComparison.Ordinal);
+            Assert.DoesNotContain("answer to", await AskAsync(version), StringComparison.Ordinal);
         }
 
         Assert.Equal(2, _handled.Count);
@@ -123,9 +125,10 @@ public sealed class OpenSslTests : IAsyncLifetime
     public async Task Renegotiation_is_refused()
     {
         await StartAsync(_ => { });
+        // SslStream has no answer to it: the connection is reset.
         var output = await RunAsync($"(sleep 1; echo R; sleep 1; echo hello) | timeout 20 openssl s_client -tls1_2 {Arguments("localhost")}");
         Assert.Contains("RENEGOTIATING", output, StringComparison.Ordinal);
-        Assert.Contains("no renegotiation", output, StringComparison.Ordinal);
+        Assert.Contains("errno=104", output, StringComparison.Ordinal);
         Assert.DoesNotContain("answer to", output, StringComparison.Ordinal);
     }
 
