@@ -77,4 +77,10 @@ public sealed class EndpointOptions
     /// <see cref="ServerLimits.ExemptNetworks"/>. A pipeline that has <c>UseProxyProtocol</c> of its own would ask for a second header.
     /// </remarks>
     public ProxyProtocolOptions? ProxyProtocol { get; set; }
+
+    /// <summary>
+    /// TLS in front of the endpoint's pipeline, as <c>UseTls</c> puts it into one. Default null: none, unless the configuration has a section for it.
+    /// <see cref="EndpointTimeouts.Handshake"/> and <see cref="MaxUnreadBytes"/> are those of the endpoint.
+    /// </summary>
+    public TlsOptions? Tls { get; set; }
 }

@@ -5,22 +5,26 @@ using Peregrine.Server.Endpoints;
 namespace Peregrine.Server.Hosting;
 
 /// <summary>Builds the pipeline of an endpoint, and sees to it that there is a handler at its end.</summary>
-internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionBuilder
+internal sealed class EndpointPipeline(EndpointSettings settings, IServiceProvider services) : IEndpointConnectionBuilder
 {
     private readonly ConnectionBuilder _inner = new(services);
     private bool _isEmpty = true;
 
     public IServiceProvider ApplicationServices => services;
 
+    public string EndpointName => settings.Definition.Name;
+
+    public long MaxUnreadBytes => settings.Options.MaxUnreadBytes;
+
     /// <exception cref="PeregrineStartException">The pipeline is empty, or what builds it throws.</exception>
     public static ConnectionDelegate Build(EndpointSettings settings, IServiceProvider services)
     {
         var definition = settings.Definition;
-        var pipeline = new EndpointPipeline(services);
+        var pipeline = new EndpointPipeline(settings, services);
         ConnectionDelegate built;
         try
         {
-            AddConfigured(pipeline._inner, settings.Options);
+            AddConfigured(pipeline, settings.Options);
             definition.Pipeline(pipeline);
 
             // Reached if the last that was added is a middleware: it has nothing to call.
@@ -48,12 +52,30 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
 
     public ConnectionDelegate Build() => _inner.Build();
 
-    /// <summary>What the settings ask for comes before what code adds: first of all the header of a proxy, which is before TLS on the wire.</summary>
-    private static void AddConfigured(ConnectionBuilder inner, EndpointOptions options)
+    /// <summary>
+    /// What the settings ask for comes before what code adds: first of all the header of a proxy, which is before TLS on the wire, then TLS, so that
+    /// nobody looks at what is not decrypted.
+    /// </summary>
+    /// <exception cref="PeregrineStartException">A certificate cannot be had, say: the message names the setting.</exception>
+    private static void AddConfigured(EndpointPipeline pipeline, EndpointOptions options)
     {
         if (options.ProxyProtocol is { } proxyProtocol)
         {
-            inner.UseProxyProtocol(proxyProtocol);
+            pipeline.UseProxyProtocol(proxyProtocol);
         }
+
+        if (options.Tls is { } tls)
+        {
+            try
+            {
+                pipeline.UseTls(tls);
+            }
+            catch (InvalidOperationException exception)
+            {
+                throw new PeregrineStartException(exception.Message, exception);
+            }
+        }
+
+        pipeline._isEmpty = true;
     }
 }
