@@ -52,6 +52,7 @@ internal static class CompareCommand
             Console.WriteLine();
             ResultTable.WriteMedians(result, Console.Out);
             ResultTable.WriteRatios(result, Console.Out);
+            ResultTable.WriteNegotiated(result, Console.Out);
             return result.Failed.Any() ? 1 : 0;
         }
     }

@@ -23,5 +23,5 @@ internal sealed class PlanArguments(int defaultRounds)
     }
 
     public RunPlan? TryRead(ParseResult result) => RunPlan.TryCreate(
-        result.GetValue(_rounds), result.GetValue(_contestants) is { Length: > 0 } some ? some : Contestant.All, result.GetValue(_pin));
+        result.GetValue(_rounds), result.GetValue(_contestants) is { Length: > 0 } some ? some : null, result.GetValue(_pin));
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Echo;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
@@ -10,7 +11,7 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class PeregrineContestant
 {
-    public static async Task<RunningServer> StartAsync(Service service, ConnectionScheduling scheduling)
+    public static async Task<RunningServer> StartAsync(Service service, X509Certificate2? certificate, ConnectionScheduling scheduling)
     {
         var builder = Host.CreateApplicationBuilder();
 
@@ -19,6 +20,11 @@ internal static class PeregrineContestant
         builder.Services.AddPeregrine(server => server
             .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp =>
             {
+                if (certificate is not null)
+                {
+                    throw new NotSupportedException("TLS is not there yet.");
+                }
+
                 _ = service switch
                 {
                     Service.Echo => tcp.UseConnectionHandler<EchoHandler>(),
