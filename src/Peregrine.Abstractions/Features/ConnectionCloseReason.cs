@@ -62,4 +62,7 @@ public enum ConnectionCloseReason
 
     /// <summary>The peer sent more than may be kept unread, as one that never ends its message.</summary>
     UnreadLimit,
+
+    /// <summary>As many connections as may be are in a part of the pipeline, and as many as may wait for it.</summary>
+    RejectedConcurrency,
 }

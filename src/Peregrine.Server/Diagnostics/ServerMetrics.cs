@@ -182,6 +182,7 @@ internal sealed class ServerMetrics
         ConnectionCloseReason.RejectedAddress => "rejected_address",
         ConnectionCloseReason.RejectedConnectionsPerAddress => "rejected_connections_per_address",
         ConnectionCloseReason.RejectedConnectionRate => "rejected_connection_rate",
+        ConnectionCloseReason.RejectedConcurrency => "rejected_concurrency",
         _ => throw new UnreachableException(),
     };
 }

@@ -1,3 +1,4 @@
+using Peregrine.Middleware;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
 

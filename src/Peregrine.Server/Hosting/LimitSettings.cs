@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Configuration;
+using Peregrine.Middleware;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
 

@@ -6,7 +6,8 @@ using Peregrine.Server.Limits;
 namespace Peregrine.Server.Timeouts;
 
 /// <summary>Keeps one connection within its limits: the heartbeat looks at it, and what is over ends it.</summary>
-internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnectionHandshakeFeature, IUnsentBytesLimit
+internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnectionHandshakeFeature, IConnectionRefusalFeature,
+    IUnsentBytesLimit
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(24);
 
@@ -30,6 +31,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         _buffers?.UnsentBytesLimit = this;
         features.Set<IConnectionTimeoutFeature>(this);
         features.Set<IConnectionHandshakeFeature>(this);
+        features.Set<IConnectionRefusalFeature>(this);
     }
 
     /// <summary>It was ended by a timeout or a limit.</summary>
@@ -114,7 +116,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
             : _progress.Look(now, elapsed, _counts, _buffers, limits, isClosing);
         if (over != ConnectionCloseReason.None)
         {
-            Refuse(over, TimeoutExplanation.Of(over, limits, _overrides, Endpoint.Name));
+            Refuse(over, TimeoutExplanation.Of(over, limits, _overrides, $"Peregrine:Endpoints:{Endpoint.Name}:Timeouts:"));
         }
     }
 

@@ -13,7 +13,7 @@ namespace Peregrine.Server.Timeouts;
 internal sealed record ServerSupervision(SupervisedClock Clock, HandshakeSlots Handshakes, EndReport Report, ReadPauses Pauses);
 
 /// <summary>The same for the connections of an endpoint, and its options as they are now.</summary>
-internal sealed class EndpointSupervision
+internal sealed class EndpointSupervision : IReadRate
 {
     private volatile Snapshot _now;
 
@@ -43,14 +43,22 @@ internal sealed class EndpointSupervision
     /// <summary>How many bytes of a connection may be unsent before it is disconnected.</summary>
     public long MostUnsentBytes => _now.MostUnsentBytes;
 
+    public int? BytesPerSecond => Options.Limits.ReadBytesPerSecond;
+
+    public ReadPauses Pauses => Server.Pauses;
+
     private sealed class Snapshot(EndpointOptions options)
     {
-        public readonly TimeoutValues Timeouts = TimeoutValues.Of(options.Timeouts);
+        public readonly TimeoutValues Timeouts = Of(options.Timeouts);
 
         public EndpointOptions Options => options;
 
         public long MostUnsentBytes { get; } = options.Limits is { SlowConsumers: SlowConsumerPolicy.Pause, MaxUnsentBytes: var most }
             ? most > long.MaxValue / 2 ? long.MaxValue : most * 2
             : options.Limits.MaxUnsentBytes;
+
+        private static TimeoutValues Of(EndpointTimeouts timeouts) => new(
+            TimeoutValues.Milliseconds(timeouts.FirstByte), TimeoutValues.Milliseconds(timeouts.Handshake), TimeoutValues.Milliseconds(timeouts.Idle),
+            TimeoutValues.Milliseconds(timeouts.WriteProgress), timeouts.MinReadRateInBytesPerSecond, TimeoutValues.Milliseconds(timeouts.MinReadRateGrace));
     }
 }

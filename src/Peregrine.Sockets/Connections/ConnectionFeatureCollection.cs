@@ -128,7 +128,7 @@ internal sealed class ConnectionFeatureCollection : IFeatureCollection
         return -1;
     }
 
-    [InlineArray(3)]
+    [InlineArray(4)]
     private struct Few
     {
         private KeyValuePair<Type, object?> _entry;

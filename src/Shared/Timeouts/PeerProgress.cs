@@ -1,6 +1,6 @@
 using Peregrine.Features;
 
-namespace Peregrine.Server.Timeouts;
+namespace Peregrine;
 
 /// <summary>
 /// What the heartbeat keeps of a connection to time its peer by, and the rules. Times are the heartbeat's milliseconds, which wrap around: only

@@ -1,6 +1,6 @@
 using Peregrine.Features;
 
-namespace Peregrine.Server.Limits;
+namespace Peregrine;
 
 /// <summary>
 /// A token bucket that may be in debt: a receive brings what it brings, up to 256 KiB, and is paid for before the next. (The buckets of

@@ -1,24 +1,25 @@
 using System.Runtime.InteropServices;
 using System.Threading.RateLimiting;
 
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
 /// <summary>
-/// How many connections of an address are accepted in a second. A partition is two numbers, and is dropped a second after its last connection at
-/// the latest: there are never more than connections were accepted in two seconds.
+/// How many connections of an address are accepted in a second. A partition is two numbers, and is dropped within a second of the time at which its
+/// burst is whole again, which is one second after a single connection at the latest: there are never more than connections were accepted in two seconds, or, with
+/// a burst that takes longer, in that time, each for as many connections as it takes.
 /// </summary>
 /// <remarks>
 /// The partitions of <see cref="PartitionedRateLimiter.Create"/> are objects that stay for at least ten seconds, are all visited ten times a second,
 /// allocate at each call, and know no clock but the system's: an attack from many addresses would pay for them with our memory. Safe to use from any
 /// thread.
 /// </remarks>
-internal sealed class PeerRateLimiter(int perSecond, TimeProvider clock) : PartitionedRateLimiter<PeerNetwork>
+internal sealed class PeerRateLimiter(int perSecond, TimeProvider clock, int? burst = null) : PartitionedRateLimiter<PeerNetwork>
 {
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<PeerNetwork, long> _fullAt = [];
-    private readonly Rate _rate = new(perSecond, clock);
+    private readonly Rate _rate = new(perSecond, clock, burst);
     private long _sweptAt = clock.GetTimestamp();
 
     public int PerSecond => perSecond;

@@ -1,4 +1,4 @@
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
 /// <summary>
 /// Whom the limits per address count as one: an IPv4 address, or an IPv6 network of 64 bits, of which one host has as many addresses as it

@@ -1,14 +1,19 @@
 using System.IO.Pipelines;
 using Peregrine.Features;
-using Peregrine.Server.Timeouts;
 
-namespace Peregrine.Server.Limits;
+namespace Peregrine;
 
 /// <summary>
-/// Reads at a bounded rate (<see cref="EndpointLimits.ReadBytesPerSecond"/>): a read that comes too early waits, nothing is received meanwhile, and
-/// the kernel's window slows the peer. All else is the inner reader's.
+/// Reads at a bounded rate: a read that comes too early waits, nothing is received meanwhile, and the kernel's window slows the peer. All else is
+/// the inner reader's.
 /// </summary>
-internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointSupervision endpoint, IConnectionCloseFeature close) : PipeReader
+/// <param name="inner">The reader that is slowed.</param>
+/// <param name="budget">What the connection may receive.</param>
+/// <param name="rate">How fast, and what ends the pauses.</param>
+/// <param name="close">The connection's, if it tells how it ended.</param>
+/// <param name="closed">Otherwise: cancelled when it has ended, or the peer's half of it.</param>
+internal sealed class PacedReader(
+    PipeReader inner, ReadBudget budget, IReadRate rate, IConnectionCloseFeature? close, CancellationToken closed = default) : PipeReader
 {
     private readonly Lock _lock = new();
 
@@ -19,10 +24,9 @@ internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointS
     private bool _isListed;
     private volatile bool _completed;
 
-    private int? BytesPerSecond => endpoint.Options.Limits.ReadBytesPerSecond;
-
-    /// <summary>Nothing can come of waiting: the inner reader says so at once.</summary>
-    private bool HasEnded => _completed || close.Reason is not (ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed);
+    /// <summary>Nothing can come of waiting: the inner reader says so at once. Under the lock.</summary>
+    private bool HasEnded => _completed
+        || (close is null ? closed.IsCancellationRequested && HasFailed() : close.Reason is not (ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed));
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) =>
         TryPass(pause: true) is { } pause ? WaitAsync(pause, cancellationToken) : inner.ReadAsync(cancellationToken);
@@ -68,7 +72,7 @@ internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointS
     {
         lock (_lock)
         {
-            if (_pause is not null && !HasEnded && !_budget.Allows(BytesPerSecond))
+            if (_pause is not null && !_isCancelRequested && !HasEnded && !_budget.Allows(rate.BytesPerSecond))
             {
                 return false;
             }
@@ -89,7 +93,7 @@ internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointS
                 throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
             }
 
-            if (_budget.Allows(BytesPerSecond) || _isCancelRequested || HasEnded)
+            if (_budget.Allows(rate.BytesPerSecond) || _isCancelRequested || HasEnded)
             {
                 _isCancelRequested = false;
                 return null;
@@ -105,6 +109,25 @@ internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointS
         }
     }
 
+    /// <summary>Tells a failure from the peer's end, behind which there may be more bytes than may be read now. No read is under way.</summary>
+    private bool HasFailed()
+    {
+        try
+        {
+            if (inner.TryRead(out var result))
+            {
+                inner.AdvanceTo(result.Buffer.Start, result.Buffer.Start);
+            }
+
+            return false;
+        }
+        catch (Exception)
+        {
+            // Which the read that follows throws, too.
+            return true;
+        }
+    }
+
     private async ValueTask<ReadResult> WaitAsync(Task pause, CancellationToken cancellationToken)
     {
         bool isListed;
@@ -117,7 +140,7 @@ internal sealed class PacedReader(PipeReader inner, ReadBudget budget, EndpointS
         // A pause that was cancelled leaves it there until the next tick.
         if (!isListed)
         {
-            endpoint.Server.Pauses.Add(this);
+            rate.Pauses.Add(this);
         }
 
         try

@@ -1,8 +1,8 @@
 using System.Net;
 
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
-/// <summary>The rules of an endpoint for addresses (<see cref="Limits.AddressRules"/>), as they are now. Immutable.</summary>
+/// <summary>Which addresses may connect, by networks that may and networks that may not. Immutable.</summary>
 internal sealed class AddressFilter(IEnumerable<IPNetwork> allow, IEnumerable<IPNetwork> deny)
 {
     private readonly NetworkSet _allow = new(allow);

@@ -1,4 +1,4 @@
-namespace Peregrine.Server.Limits;
+namespace Peregrine;
 
 /// <summary>
 /// Ends the pauses of readers that were too fast: one timer for all of them, which runs only while there are any. Ten times a second, because a

@@ -1,13 +1,9 @@
-namespace Peregrine.Server.Timeouts;
+namespace Peregrine;
 
 /// <summary>The timeouts that hold for a connection now, in milliseconds (the longest, 24 days, is one of 31 bits). Zero is off.</summary>
 internal readonly record struct TimeoutValues(
     int FirstByte, int Handshake, int Idle, int WriteProgress, int MinReadRateInBytesPerSecond, int MinReadRateGrace)
 {
-    public static TimeoutValues Of(EndpointTimeouts timeouts) => new(
-        Milliseconds(timeouts.FirstByte), Milliseconds(timeouts.Handshake), Milliseconds(timeouts.Idle), Milliseconds(timeouts.WriteProgress),
-        timeouts.MinReadRateInBytesPerSecond, Milliseconds(timeouts.MinReadRateGrace));
-
     /// <summary>Rounded up: a timeout that is set is not off, and ends nothing early.</summary>
     public static int Milliseconds(TimeSpan time) => (int)Math.Ceiling(time.TotalMilliseconds);
 }

@@ -1,10 +1,11 @@
 using System.Net;
 
-namespace Peregrine.Server.Limits;
+namespace Peregrine.Middleware;
 
 /// <summary>
-/// Which addresses may connect to an endpoint, section <c>Peregrine:Endpoints:&lt;name&gt;:Addresses</c>. Others are reset before a byte is read. A
-/// change of the configuration takes effect at once, on what comes after it.
+/// Which addresses may connect. Others are reset before a byte is read. For an endpoint, section <c>Peregrine:Endpoints:&lt;name&gt;:Addresses</c>, of
+/// which a change takes effect at once, on what comes after it; or for a pipeline
+/// (<see cref="AddressRulesExtensions.UseAddressRules{TBuilder}(TBuilder, Action{AddressRules})"/>), where it is read when that is built.
 /// </summary>
 /// <remarks>A peer on IPv4 is its IPv4 address, also on a listener of both families. Peers of Unix domain sockets have none, and may connect.</remarks>
 public sealed class AddressRules

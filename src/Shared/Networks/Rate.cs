@@ -1,13 +1,14 @@
-namespace Peregrine.Server.Admission;
+namespace Peregrine;
 
 /// <summary>
-/// So many a second on average, with a burst of as many: a token bucket as one number, the time at which it will be full again (the generic cell rate
+/// So many a second on average, with a burst of as many, or of another number: a token bucket as one number, the time at which it will be full again (the generic cell rate
 /// algorithm, ITU-T I.371). It needs no timer. All numbers are timestamps of one clock.
 /// </summary>
-internal readonly struct Rate(int perSecond, TimeProvider clock)
+internal readonly struct Rate(int perSecond, TimeProvider clock, int? burst = null)
 {
-    private readonly long _second = clock.TimestampFrequency;
+    private readonly long _depth = burst is { } most ? clock.TimestampFrequency / perSecond * most : clock.TimestampFrequency;
     private readonly long _each = clock.TimestampFrequency / perSecond;
+    private readonly double _second = clock.TimestampFrequency;
 
     /// <summary>Takes one, if there is one.</summary>
     /// <param name="fullAt">When the bucket will be full again; the caller keeps it.</param>
@@ -29,7 +30,7 @@ internal readonly struct Rate(int perSecond, TimeProvider clock)
     /// <summary>How long until there is one; zero if there is.</summary>
     public TimeSpan WaitFor(long fullAt, long now)
     {
-        var early = Math.Max(fullAt, now) + _each - now - _second;
-        return early <= 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(early / (double)_second);
+        var early = Math.Max(fullAt, now) + _each - now - _depth;
+        return early <= 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(early / _second);
     }
 }

@@ -1,4 +1,4 @@
-namespace Peregrine.Server.Timeouts;
+namespace Peregrine;
 
 /// <summary>
 /// The heartbeat's milliseconds. They go on by at most a few seconds from one beat to the next: a process that was stopped, or a machine that

@@ -1,0 +1,49 @@
+using System.IO.Pipelines;
+
+namespace Peregrine.Middleware.Pipes;
+
+/// <summary>A writer that knows whether a flush waits, and where it goes on.</summary>
+/// <param name="inner">The writer that is wrapped.</param>
+/// <param name="onWaited">Called when a flush that had to wait has completed.</param>
+/// <param name="resumesOnThreadPool">Whether it goes on on the thread pool; otherwise where the inner writer does.</param>
+internal sealed class WatchedPipeWriter(PipeWriter inner, Action? onWaited, bool resumesOnThreadPool) : DelegatingPipeWriter(inner)
+{
+    private readonly PendingOperation<FlushResult> _pending = new(
+        onWaited is null ? null : result =>
+        {
+            onWaited();
+            return result;
+        },
+        resumesOnThreadPool);
+
+    public bool IsFlushing => _pending.IsPending;
+
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfFlushing();
+        return Pass(Inner.FlushAsync(cancellationToken));
+    }
+
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        ThrowIfFlushing();
+        return Pass(Inner.WriteAsync(source, cancellationToken));
+    }
+
+    public override ValueTask CompleteAsync(Exception? exception = null)
+    {
+        var completing = Inner.CompleteAsync(exception);
+        return completing.IsCompleted || !resumesOnThreadPool ? completing : ThreadPoolHop.AfterAsync(completing);
+    }
+
+    private ValueTask<FlushResult> Pass(ValueTask<FlushResult> flush) => flush.IsCompleted ? flush : _pending.Begin(flush);
+
+    // The inner writer knows of its own flushes only: one that has completed may not have been told yet.
+    private void ThrowIfFlushing()
+    {
+        if (_pending.IsPending)
+        {
+            throw new InvalidOperationException("A flush is already in progress: await it first.");
+        }
+    }
+}
