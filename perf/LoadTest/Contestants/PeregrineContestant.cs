@@ -29,7 +29,7 @@ internal static class PeregrineContestant
 
                 if (certificate is not null)
                 {
-                    throw new NotSupportedException("TLS is not there yet.");
+                    tcp.UseTls(certificate);
                 }
 
                 _ = service switch

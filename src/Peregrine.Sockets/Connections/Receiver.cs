@@ -35,7 +35,7 @@ internal struct Receiver<TSocket>
     public bool IsDrained { get; private set; }
 
     /// <summary>Receives once, without waiting.</summary>
-    public IoResult TryReceive() => TryReceive(_chain.Room(_settings, _size.Of(_settings)));
+    public IoResult TryReceive() => TryReceive(_chain.Room(_settings.Pool, _settings.MinimumReceiveSizeInBytes, _size.Of(_settings)));
 
     /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
     public bool Receive(out IoResult result) => _socket.Receive(_early.Get(_settings), out result);
@@ -50,7 +50,7 @@ internal struct Receiver<TSocket>
         BufferSegment segment;
         do
         {
-            segment = _chain.Room(_settings, _size.Of(_settings));
+            segment = _chain.Room(_settings.Pool, _settings.MinimumReceiveSizeInBytes, _size.Of(_settings));
             var part = _early.Span.Slice(_earlyTaken, Math.Min(arrived - _earlyTaken, segment.FreeLength));
             part.CopyTo(segment.Free.Span);
             _chain.Received(segment, part.Length);

@@ -33,7 +33,7 @@ internal sealed partial class SendLoop<TSocket>
         var read = default(WriteChain);
         try
         {
-            var segment = read.Room(_settings, count);
+            var segment = read.Room(_settings.WriteBlocks, count);
             var bytes = RandomAccess.Read(file.File, segment.Free.Span[..count], file.Offset);
             read.Advance(bytes);
             lock (Gate)

@@ -97,7 +97,7 @@ internal sealed partial class SendLoop<TSocket>
     {
         try
         {
-            chain.Copy(_settings, source);
+            chain.Copy(_settings.WriteBlocks, source);
             return true;
         }
         catch (Exception exception)

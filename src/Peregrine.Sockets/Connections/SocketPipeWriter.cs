@@ -109,7 +109,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
                 KeepBound();
             }
 
-            _written.Copy(_settings, source.Span);
+            _written.Copy(_settings.WriteBlocks, source.Span);
             return FlushInside(cancellationToken);
         }
         finally
@@ -263,7 +263,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         bool waits, start, canceled;
         while (!_loop.TryBeginFlush(ref _written, lent, cancellationToken, out waits, out start, out canceled))
         {
-            _written.Copy(_settings, lent.Span);
+            _written.Copy(_settings.WriteBlocks, lent.Span);
             lent = default;
         }
 
@@ -357,7 +357,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             KeepBound();
         }
 
-        return _written.Room(_settings, sizeHint);
+        return _written.Room(_settings.WriteBlocks, sizeHint);
     }
 
     /// <summary>

@@ -40,6 +40,9 @@ internal sealed class StreamSettings
 
     public int LargestSendBlockInBytes { get; init; } = 64 * 1024;
 
+    /// <summary>What an application writes to.</summary>
+    public WriteBlocks WriteBlocks => field ??= new WriteBlocks(Pool, SmallestSendBlockInBytes, LargestSendBlockInBytes);
+
     /// <summary>
     /// A <c>WriteAsync</c> of more than this is sent from the caller's memory also while it waits for room; less is copied, and then the
     /// send loop needs nothing of the flush.

@@ -1,4 +1,9 @@
-namespace Peregrine.Sockets.Connections;
+using System.Buffers;
+
+namespace Peregrine;
+
+/// <summary>What a <see cref="WriteChain"/> takes its blocks from: each that follows another is four times its size, between these two.</summary>
+internal sealed record WriteBlocks(MemoryPool<byte> Pool, int SmallestInBytes, int LargestInBytes);
 
 /// <summary>What an application has written and not flushed: a chain of blocks, of which the last has room for more.</summary>
 internal struct WriteChain
@@ -14,7 +19,7 @@ internal struct WriteChain
     public readonly bool HasRoom(int sizeInBytes) => _tail is not null && _tail.FreeLength >= Math.Max(sizeInBytes, 1);
 
     /// <summary>A block with room for as many bytes, and one at least.</summary>
-    public BufferSegment Room(StreamSettings settings, int sizeInBytes)
+    public BufferSegment Room(WriteBlocks blocks, int sizeInBytes)
     {
         var tail = _tail;
         if (HasRoom(sizeInBytes))
@@ -22,7 +27,7 @@ internal struct WriteChain
             return tail!;
         }
 
-        var segment = BufferSegment.Rent(settings.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(settings), settings.Pool.MaxBufferSize)));
+        var segment = BufferSegment.Rent(blocks.Pool, Math.Max(sizeInBytes, Math.Min(NextSize(blocks), blocks.Pool.MaxBufferSize)));
         if (tail is { Length: 0 } && _head == tail)
         {
             // Nothing was written to it: the larger block takes its place.
@@ -49,11 +54,11 @@ internal struct WriteChain
         Length += bytes;
     }
 
-    public void Copy(StreamSettings settings, ReadOnlySpan<byte> source)
+    public void Copy(WriteBlocks blocks, ReadOnlySpan<byte> source)
     {
         while (source.Length > 0)
         {
-            var free = Room(settings, 1).Free.Span;
+            var free = Room(blocks, 1).Free.Span;
             var count = Math.Min(free.Length, source.Length);
             source[..count].CopyTo(free);
             Advance(count);
@@ -111,6 +116,6 @@ internal struct WriteChain
     }
 
     // Much is written in few blocks, little in a small one.
-    private readonly int NextSize(StreamSettings settings) =>
-        _tail is null ? settings.SmallestSendBlockInBytes : Math.Clamp(_tail.BlockLength * 4, settings.SmallestSendBlockInBytes, settings.LargestSendBlockInBytes);
+    private readonly int NextSize(WriteBlocks blocks) =>
+        _tail is null ? blocks.SmallestInBytes : Math.Clamp(_tail.BlockLength * 4, blocks.SmallestInBytes, blocks.LargestInBytes);
 }

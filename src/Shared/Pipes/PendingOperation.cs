@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Peregrine.Sockets.Connections;
+namespace Peregrine;
 
 /// <summary>
 /// The one wait that a reader or a writer can have, and the request to cancel it. Every member but <see cref="Register"/> is called under the owner's lock.
@@ -17,6 +17,11 @@ internal struct PendingOperation
     public readonly bool IsNone => _state == State.None;
 
     public readonly bool IsWaiting => _state == State.Waiting;
+
+    /// <summary>Something is there to end: it waits, or a completion works for it.</summary>
+    public readonly bool IsPending => _state is State.Waiting or State.Attempting;
+
+    public readonly bool IsAttempting => _state == State.Attempting;
 
     public readonly bool IsCancelRequested => _cancelRequested;
 

@@ -1,4 +1,4 @@
-namespace Peregrine.Sockets.Connections;
+namespace Peregrine;
 
 /// <summary>
 /// Keeps the completion of a reader or writer away from a call that is at work on its chain: the server completes a connection when its

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace Peregrine.Sockets.Connections;
+namespace Peregrine;
 
 /// <summary>What a reader has received and its application has not consumed: a chain of blocks, of which the last has room for more.</summary>
 internal struct ReceiveChain
@@ -22,16 +22,16 @@ internal struct ReceiveChain
     public readonly ReadOnlySequence<byte> Bytes => _head is null ? default : new ReadOnlySequence<byte>(_head, _head.Start, _tail!, _tail!.End);
 
     /// <summary>
-    /// Where to receive: the last block, or, if it is nearly full, a new one of a size, which belongs to the chain once bytes are in it.
+    /// Where to receive: the last block, or, if it has less room than that, a new one of a size, which belongs to the chain once bytes are in it.
     /// </summary>
-    public BufferSegment Room(StreamSettings settings, int sizeInBytes)
+    public BufferSegment Room(MemoryPool<byte> pool, int leastRoomInBytes, int sizeInBytes)
     {
-        if (_tail is { } tail && tail.FreeLength >= settings.MinimumReceiveSizeInBytes)
+        if (_tail is { } tail && tail.FreeLength >= leastRoomInBytes)
         {
             return tail;
         }
 
-        return BufferSegment.Rent(settings.Pool, Math.Min(sizeInBytes, settings.Pool.MaxBufferSize));
+        return BufferSegment.Rent(pool, Math.Min(sizeInBytes, pool.MaxBufferSize));
     }
 
     /// <summary>Takes note of what was received into the <see cref="Room"/>; a new block without any goes back to the pool.</summary>
@@ -58,6 +58,22 @@ internal struct ReceiveChain
 
         _unexamined += bytes;
         _length += bytes;
+    }
+
+    /// <summary>
+    /// Takes a block that was received into elsewhere. What the last block has room for is copied there: bytes that come singly must not keep
+    /// a block each.
+    /// </summary>
+    public void Append(BufferSegment segment, int bytes)
+    {
+        if (_tail is { } tail && tail.FreeLength >= bytes)
+        {
+            segment.Free.Span[..bytes].CopyTo(tail.Free.Span);
+            segment.Return();
+            segment = tail;
+        }
+
+        Received(segment, bytes);
     }
 
     /// <exception cref="InvalidOperationException">A position is none of this chain, or consumed is behind examined.</exception>

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 
-namespace Peregrine.Sockets.Connections;
+namespace Peregrine;
 
 /// <summary>A rented block in a chain: <c>[Start, End)</c> holds bytes, what follows is free.</summary>
 internal sealed class BufferSegment : ReadOnlySequenceSegment<byte>

@@ -1,4 +1,4 @@
-namespace Peregrine.Sockets.Connections;
+namespace Peregrine;
 
 /// <summary>Where a reader's wait for bytes is.</summary>
 internal enum ReadWait : byte
