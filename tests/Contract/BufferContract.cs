@@ -31,12 +31,13 @@ public abstract class BufferContract(Func<int, ValueTask<ConnectionPair>> connec
     });
 
     [Theory, BlockSizes]
-    public Task What_nobody_receives_is_told_where_it_can_be(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    public Task What_nobody_receives_is_told_where_it_can_be(int blockSize) => RunAsync(blockSize, async pair =>
     {
+        var (server, client) = (pair.Server, pair.Client);
         await client.Transport.Output.SendAsync(0, 10);
         if (Of(server).UnreceivedBytes is not null)
         {
-            await UntilAsync(() => Of(server).UnreceivedBytes == 10);
+            await UntilAsync(() => pair.AddsBytes ? Of(server).UnreceivedBytes >= 10 : Of(server).UnreceivedBytes == 10);
             await server.Transport.Input.ReadAtLeastAsync(10);
             Assert.Equal(0, Of(server).UnreceivedBytes);
         }

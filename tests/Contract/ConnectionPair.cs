@@ -32,6 +32,9 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     /// </summary>
     public bool HasReset { get; init; } = true;
 
+    /// <summary>Whether bytes of its own go with those of the application, as those of TLS: the transport counts more, then.</summary>
+    public bool AddsBytes { get; init; }
+
     /// <summary>What else belongs to the pair (a listener, a transport), disposed after the connections.</summary>
     public Func<ValueTask>? Cleanup { get; init; }
 

@@ -65,4 +65,7 @@ public enum ConnectionCloseReason
 
     /// <summary>As many connections as may be are in a part of the pipeline, and as many as may wait for it.</summary>
     RejectedConcurrency,
+
+    /// <summary>A handshake, such as that of TLS, has failed: the peer speaks something else, or may not connect.</summary>
+    HandshakeFailed,
 }

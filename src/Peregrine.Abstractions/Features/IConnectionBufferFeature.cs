@@ -1,11 +1,20 @@
 namespace Peregrine.Features;
 
 /// <summary>Tells what a connection keeps of the bytes that pass, and what it waits for.</summary>
-/// <remarks>Safe to read from any thread; a value read while the connection works may be a little old.</remarks>
+/// <remarks>
+/// Safe to read from any thread; a value read while the connection works may be a little old. Middleware that keeps bytes itself replaces the feature by
+/// its own before its handshake ends (<see cref="IConnectionHandshakeFeature.EndHandshake"/>), at which the server looks for it anew.
+/// </remarks>
 public interface IConnectionBufferFeature
 {
     /// <summary>Bytes that were received and are not consumed.</summary>
     long UnreadBytes { get; }
+
+    /// <summary>
+    /// Bytes that the application has consumed since the connection began; null where they are as many as were received and are not unread. Of
+    /// middleware such as TLS, which receives more than it hands on.
+    /// </summary>
+    long? ConsumedBytes => null;
 
     /// <summary>
     /// The memory that <see cref="UnreadBytes"/> keep: the size of the blocks that they are in, of which one unread byte keeps a whole one.

@@ -1,27 +1,52 @@
 using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using Microsoft.AspNetCore.Connections;
+using Peregrine.Middleware.Tls.Certificates;
 
 namespace Peregrine.Middleware.Tls;
 
 /// <summary>The handshake of the side that connects.</summary>
-internal sealed class TlsClientHandshake(TlsClientOptions options) : ITlsHandshake
+internal sealed class TlsClientHandshake : ITlsHandshake
 {
-    public Task AuthenticateAsync(SslStream tls, ConnectionContext connection, CancellationToken cancellationToken)
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+
+    private readonly TlsClientOptions _options;
+    private readonly CertificateSource? _certificate;
+    private volatile SslClientAuthenticationOptions? _current;
+
+    /// <exception cref="InvalidOperationException">An option cannot be had; the message is one line that names it, its value and the remedy.</exception>
+    public TlsClientHandshake(TlsClientOptions options, TlsEnvironment environment)
     {
-        var authentication = new SslClientAuthenticationOptions
+        _options = options;
+        TlsOptionChecks.Check(options);
+        if (!options.Certificate.IsEmpty)
         {
-            TargetHost = options.TargetHost,
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            AllowRenegotiation = false,
-        };
-        if (options.TrustedRoots is { } roots)
+            _certificate = new CertificateSource(
+                options.Certificate, $"{options.SettingName}:{nameof(options.Certificate)}", options.ReloadInterval, environment);
+        }
+    }
+
+    public async Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken)
+    {
+        var certificate = _certificate is null ? null : await _certificate.GetAsync().ConfigureAwait(false);
+        var current = _current;
+        if (current is null || current.ClientCertificateContext != certificate)
         {
-            authentication.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            authentication.CertificateChainPolicy.CustomTrustStore.AddRange(roots);
+            _current = current = Create(certificate);
         }
 
-        return tls.AuthenticateAsClientAsync(authentication, cancellationToken);
+        await tls.AuthenticateAsClientAsync(current, cancellationToken).ConfigureAwait(false);
     }
+
+    private SslClientAuthenticationOptions Create(SslStreamCertificateContext? certificate) => new()
+    {
+        TargetHost = _options.TargetHost,
+        ClientCertificateContext = certificate,
+        EnabledSslProtocols = _options.Protocols,
+        ApplicationProtocols = _options.ApplicationProtocols.Count > 0 ? [.. _options.ApplicationProtocols] : null,
+        AllowRenegotiation = false,
+        AllowTlsResume = _options.AllowSessionResumption,
+        CertificateChainPolicy = PeerCertificates.CreatePolicy(_options.TrustedRoots, _options.RevocationMode, ServerAuthentication),
+        RemoteCertificateValidationCallback = (sender, peer, chain, errors) => ((TlsStream)sender).Validate(
+            peer, chain, errors, isRequired: true, _options.DangerousAcceptAnyServerCertificate, _options.ServerCertificateValidation),
+    };
 }

@@ -315,6 +315,7 @@ internal sealed class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, 
 
                 if (Received(awaiter.GetResult()))
                 {
+                    _session.Stream.EndDecrypting();
                     return true;
                 }
             }
@@ -322,6 +323,7 @@ internal sealed class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, 
         catch (Exception exception)
         {
             _arrivedFailure = exception;
+            _session.Stream.EndDecrypting();
             return true;
         }
     }
@@ -353,6 +355,11 @@ internal sealed class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, 
         {
             _arrivedFailure = exception;
             isOver = true;
+        }
+
+        if (isOver)
+        {
+            _session.Stream.EndDecrypting();
         }
 
         if (isOver || TryReceive())

@@ -129,6 +129,9 @@ internal sealed class TlsPipeWriter : PipeWriter, IValueTaskSource<FlushResult>,
         return _loop.Finished;
     }
 
+    /// <summary>The close_notify had to wait for a read.</summary>
+    public void SendCloseNotify() => _loop.SendCloseNotify();
+
     /// <summary>The reading side has made TLS write something, such as the answer to a key update.</summary>
     public void FlushTransport() => _loop.FlushTransport();
 

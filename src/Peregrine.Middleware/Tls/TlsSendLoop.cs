@@ -508,10 +508,15 @@ internal sealed class TlsSendLoop
     }
 
     /// <summary>The last step. In the transport's output, it is sent by the transport's own end.</summary>
-    private void SendCloseNotify()
+    public void SendCloseNotify()
     {
         if (!_closed)
         {
+            if (!_transport.TryBeginShutDown())
+            {
+                return; // It is called again.
+            }
+
             try
             {
                 var notifying = _tls.ShutdownAsync();
@@ -521,6 +526,8 @@ internal sealed class TlsSendLoop
             {
                 // TLS has failed before, and the peer is told by that.
             }
+
+            _transport.EndShutDown();
         }
 
         CancellationTokenRegistration registration;

@@ -8,12 +8,11 @@ using Peregrine.Features;
 namespace Peregrine.Middleware.Tls;
 
 /// <summary>TLS on one connection, from the handshake to the close_notify: what its reader and its writer share.</summary>
-internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
+internal sealed partial class TlsSession : IDuplexPipe, IAsyncDisposable
 {
     private readonly ConnectionContext _connection;
     private readonly IDuplexPipe _transport;
     private readonly IConnectionCloseFeature? _close;
-    private readonly IConnectionBufferFeature? _transportBuffers;
     private readonly IConnectionSchedulingFeature? _scheduling;
     private readonly TransportStream _stream;
     private readonly TlsPipeReader _reader;
@@ -29,13 +28,13 @@ internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
         _scheduling = features.Get<IConnectionSchedulingFeature>();
         Settings = settings;
         Pool = features.Get<IMemoryPoolFeature>()?.MemoryPool ?? MemoryPool<byte>.Shared;
-        _stream = new TransportStream(_transport);
-        Tls = new SslStream(_stream, leaveInnerStreamOpen: true);
+        _stream = new TransportStream(_transport) { OnShutDownDue = () => _writer!.SendCloseNotify() };
+        Tls = new TlsStream(_stream);
         _reader = new TlsPipeReader(this, Tls);
         _writer = new TlsPipeWriter(this, Tls, _stream);
     }
 
-    public SslStream Tls { get; }
+    public TlsStream Tls { get; }
 
     public MemoryPool<byte> Pool { get; }
 
@@ -56,9 +55,6 @@ internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
     public bool IsTransportGone =>
         _close?.Reason is not (null or ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed or ConnectionCloseReason.HandlerCompleted
             or ConnectionCloseReason.HandlerFailed or ConnectionCloseReason.ServerStopping);
-
-    /// <summary>The handshake is done: from here on, writes are collected.</summary>
-    public void Open() => _stream.FlushesWrites = false;
 
     /// <summary>Runs work where the connection's handler runs.</summary>
     public void Schedule(IThreadPoolWorkItem work)
@@ -120,8 +116,6 @@ internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
         }
     }
 
-    public long UnsentBytes => _writer.UnsentBytes + (_transportBuffers?.UnsentBytes ?? 0);
-
     public void CompleteTransportOutput() => _transport.Output.Complete();
 
     /// <summary>Sends what is left and the close_notify, as far as the transport's output: its own close does the rest.</summary>
@@ -131,6 +125,7 @@ internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
         _stream.StopReading();
         await _reader.WhenIdleAsync().ConfigureAwait(false);
         await _writer.FinishAsync(discard).ConfigureAwait(false);
+        Leave();
     }
 
     public ValueTask DisposeAsync() => Tls.DisposeAsync();
@@ -140,7 +135,7 @@ internal sealed class TlsSession : IDuplexPipe, IAsyncDisposable
 }
 
 /// <summary>What every TLS session of a middleware has.</summary>
-internal sealed record TlsSessionSettings(long MaxUnreadBytes, bool AllowEndWithoutCloseNotify)
+internal sealed record TlsSessionSettings(long MaxUnreadBytes, bool AllowEndWithoutCloseNotify, TimeSpan HandshakeTimeout)
 {
     /// <summary>The size of the first block that is read into or written to; large messages have larger ones.</summary>
     public int SmallestBlockInBytes { get; init; } = 4 * 1024;

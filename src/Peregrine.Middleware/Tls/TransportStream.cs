@@ -19,6 +19,8 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
     private readonly Lock _outputLock = new();
     private long _unflushed;
     private volatile bool _isStopped;
+    private TlsTurn _turn;
+    private RecordProgress _record;
 
     /// <summary>During the handshake, in which nobody else flushes.</summary>
     public bool FlushesWrites { get; set; } = true;
@@ -46,6 +48,26 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
         set => throw new NotSupportedException();
     }
 
+    /// <summary>Bytes of a record that has not come whole. May be read from any thread, and is a little old then.</summary>
+    public int PartialRecordBytes => _record.PartialBytes;
+
+    /// <summary>Runs the shutdown that had to wait for a read.</summary>
+    public required Action OnShutDownDue { get; init; }
+
+    /// <summary>False if a read is decrypting: <see cref="OnShutDownDue"/> is called behind it.</summary>
+    public bool TryBeginShutDown() => _turn.TryBeginShutDown();
+
+    public void EndShutDown() => _turn.EndShutDown();
+
+    /// <summary>TLS has done what it could with what it got.</summary>
+    public void EndDecrypting()
+    {
+        if (_turn.EndDecrypting())
+        {
+            OnShutDownDue();
+        }
+    }
+
     /// <summary>Ends the read that waits, and every later one.</summary>
     public void StopReading()
     {
@@ -65,6 +87,7 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        EndDecrypting();
         ValueTask<ReadResult> read;
         try
         {
@@ -164,9 +187,56 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
         count = (int)Math.Min(bytes.Length, buffer.Length);
         var taken = count == bytes.Length ? bytes : bytes.Slice(0, count);
         taken.CopyTo(buffer);
+        if (count > 0)
+        {
+            _record.Take(buffer[..count]);
+            _turn.BeginDecrypting();
+        }
+
         _input.AdvanceTo(taken.End);
         return true;
     }
 
     private static OperationCanceledException Stopped() => new("The connection is closed.");
+}
+
+/// <summary>Follows the records of TLS (RFC 8446 §5.1: a header of five bytes, the last two of which are the length of what follows).</summary>
+internal struct RecordProgress
+{
+    private const int HeaderSize = 5;
+
+    private int _taken;
+    private int _length;
+
+    /// <summary>How much of the record that is under way has come.</summary>
+    public readonly int PartialBytes => _taken;
+
+    public void Take(ReadOnlySpan<byte> bytes)
+    {
+        while (bytes.Length > 0)
+        {
+            if (_taken < HeaderSize)
+            {
+                _length = _taken switch
+                {
+                    HeaderSize - 2 => bytes[0] << 8,
+                    HeaderSize - 1 => _length | bytes[0],
+                    _ => 0,
+                };
+                _taken++;
+                bytes = bytes[1..];
+            }
+            else
+            {
+                var count = Math.Min(bytes.Length, HeaderSize + _length - _taken);
+                _taken += count;
+                bytes = bytes[count..];
+            }
+
+            if (_taken >= HeaderSize && _taken == HeaderSize + _length)
+            {
+                _taken = 0;
+            }
+        }
+    }
 }

@@ -173,6 +173,7 @@ internal sealed class ServerMetrics
         ConnectionCloseReason.IoError => "io_error",
         ConnectionCloseReason.FirstByteTimeout => "first_byte_timeout",
         ConnectionCloseReason.HandshakeTimeout => "handshake_timeout",
+        ConnectionCloseReason.HandshakeFailed => "handshake_failed",
         ConnectionCloseReason.IdleTimeout => "idle_timeout",
         ConnectionCloseReason.WriteTimeout => "write_timeout",
         ConnectionCloseReason.ReadRateTimeout => "read_rate_timeout",

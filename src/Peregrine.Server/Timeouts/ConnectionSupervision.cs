@@ -15,7 +15,9 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
 
     // Taken at the start: the table of features is not for other threads.
     private readonly IConnectionByteCountFeature? _counts;
-    private readonly IConnectionBufferFeature? _buffers;
+
+    // As above, and anew when a handshake ends: middleware such as TLS keeps bytes of its own.
+    private volatile IConnectionBufferFeature? _buffers;
     private PeerProgress _progress;
     private TimeoutOverrides? _overrides;
     private HandshakeTurn? _handshake;
@@ -38,7 +40,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     public bool IsRefused => Volatile.Read(ref _isRefused) != 0;
 
     /// <summary>Bytes in its buffers.</summary>
-    public long BufferedBytes => _buffers is null ? 0 : _buffers.UnreadMemoryInBytes + _buffers.UnsentBytes;
+    public long BufferedBytes => _buffers is { } buffers ? buffers.UnreadMemoryInBytes + buffers.UnsentBytes : 0;
 
     /// <summary>How many bytes its peer has moved between the last two beats.</summary>
     public uint Moved => _progress.Moved;
@@ -181,6 +183,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     {
         if (Interlocked.Exchange(ref _handshake, null) is { } turn)
         {
+            _buffers = _owner.Context.Features.Get<IConnectionBufferFeature>();
             Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));
         }
     }

@@ -128,7 +128,7 @@ internal struct PeerProgress(uint now)
         }
 
         var unread = buffers.UnreadBytes;
-        var consumed = _received - unread;
+        var consumed = buffers.ConsumedBytes ?? (_received - unread);
         if (unread == 0 || consumed > _consumed)
         {
             _messageTime = 0;

@@ -30,8 +30,10 @@ public sealed class TlsRandomTransferTests() : RandomTransferContract(TlsPair.Co
 
 internal static class TlsPair
 {
-    private static readonly TlsServerHandshake s_server = new(new TlsOptions { Certificate = TestCertificates.Localhost });
-    private static readonly TlsClientHandshake s_client = new(new TlsClientOptions { TargetHost = "localhost", TrustedRoots = TestCertificates.Roots });
+    private static readonly TlsEnvironment s_environment = TlsEnvironment.Of(new ConnectionBuilder(EmptyServices.Instance), isServer: true);
+    private static readonly TlsServerHandshake s_server = new(new TlsOptions { Certificate = { Value = TestCertificates.Localhost } }, s_environment);
+    private static readonly TlsClientHandshake s_client =
+        new(new TlsClientOptions { TargetHost = "localhost", TrustedRoots = TestCertificates.Roots }, s_environment);
 
     public static async ValueTask<ConnectionPair> ConnectAsync(int blockSizeInBytes)
     {
@@ -42,9 +44,17 @@ internal static class TlsPair
         var client = await transport.ConnectAsync(listener.EndPoint);
         var server = (await accepting)!;
         var ends = await Task.WhenAll(
-            TlsEnd.OpenAsync(server, s_server, blockSizeInBytes), TlsEnd.OpenAsync(client, s_client, blockSizeInBytes));
-        return new ConnectionPair(ends[0], ends[1], blockSizeInBytes, pool) { Cleanup = listener.DisposeAsync };
+            TlsEnd.OpenAsync(server, s_server, blockSizeInBytes, s_environment), TlsEnd.OpenAsync(client, s_client, blockSizeInBytes, s_environment));
+        return new ConnectionPair(ends[0], ends[1], blockSizeInBytes, pool) { Cleanup = listener.DisposeAsync, AddsBytes = true };
     }
+}
+
+/// <summary>No services.</summary>
+internal sealed class EmptyServices : IServiceProvider
+{
+    public static readonly EmptyServices Instance = new();
+
+    public object? GetService(Type serviceType) => null;
 }
 
 /// <summary>A connection from whose pipeline a test has stolen the handler: it ends when the connection is disposed.</summary>
@@ -101,16 +111,16 @@ internal sealed class TlsEnd : ConnectionContext
         set => _inner.ConnectionClosed = value;
     }
 
-    public static async Task<ConnectionContext> OpenAsync(ConnectionContext inner, ITlsHandshake handshake, int blockSizeInBytes)
+    public static async Task<ConnectionContext> OpenAsync(ConnectionContext inner, ITlsHandshake handshake, int blockSizeInBytes, TlsEnvironment environment)
     {
         var end = new TlsEnd(inner);
-        var settings = new TlsSessionSettings(1 << 20, AllowEndWithoutCloseNotify: false)
+        var settings = new TlsSessionSettings(1 << 20, AllowEndWithoutCloseNotify: false, TransportContract.Limit)
         {
             SmallestBlockInBytes = blockSizeInBytes,
             LargestBlockInBytes = blockSizeInBytes,
             MostCopiedInBytes = 4 * blockSizeInBytes,
         };
-        end._running = Task.Run(() => new TlsMiddleware(end.HandleAsync, handshake, settings).InvokeAsync(inner));
+        end._running = Task.Run(() => new TlsMiddleware(end.HandleAsync, handshake, settings, environment).InvokeAsync(inner));
         var first = await Task.WhenAny(end._opened.Task, end._running);
         return first == end._opened.Task ? end : throw new InvalidOperationException("The handshake has failed.");
     }

@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Security.Authentication;
+
+namespace Peregrine.Middleware.Tls;
+
+/// <summary>How long handshakes take, and how they fail.</summary>
+internal sealed class TlsMetrics
+{
+    private readonly Histogram<double>? _duration;
+    private readonly string? _endpoint;
+
+    /// <param name="meters">Makes the meter; null where nobody measures.</param>
+    /// <param name="endpoint">Its name, if it has one.</param>
+    public TlsMetrics(IMeterFactory? meters, string? endpoint)
+    {
+        _endpoint = endpoint;
+        _duration = meters?.Create("Peregrine.Server").CreateHistogram<double>(
+            "peregrine.server.tls.handshake.duration", "s", "How long TLS handshakes took, with the wait for their turn; those too that have failed, by the type of the error.");
+    }
+
+    public bool IsEnabled => _duration?.Enabled == true;
+
+    /// <param name="duration">From its begin, with the wait for its turn.</param>
+    /// <param name="protocol">The version that was agreed on.</param>
+    /// <param name="errorType">How it has failed; null if it has not.</param>
+    public void HandshakeEnded(TimeSpan duration, SslProtocols protocol, string? errorType)
+    {
+        var tags = default(TagList);
+        if (_endpoint is not null)
+        {
+            tags.Add("peregrine.endpoint", _endpoint);
+        }
+
+        if (NameOf(protocol) is { } version)
+        {
+            tags.Add("tls.protocol.version", version);
+        }
+
+        if (errorType is not null)
+        {
+            tags.Add("error.type", errorType);
+        }
+
+        try
+        {
+            _duration?.Record(duration.TotalSeconds, tags);
+        }
+        catch (Exception)
+        {
+            // Listeners are called here, and what they throw is theirs.
+        }
+    }
+
+    private static string? NameOf(SslProtocols protocol) => protocol switch
+    {
+        SslProtocols.Tls12 => "1.2",
+        SslProtocols.Tls13 => "1.3",
+        SslProtocols.None => null,
+        _ => protocol.ToString(),
+    };
+}

@@ -1,0 +1,48 @@
+namespace Peregrine.Middleware.Tls;
+
+/// <summary>
+/// Keeps the close_notify away from a read that is decrypting: <see cref="System.Net.Security.SslStream"/> locks its reads and writes against each other,
+/// but not its shutdown.
+/// </summary>
+internal struct TlsTurn
+{
+    private const int Free = 0;
+    private const int Decrypting = 1;
+    private const int ShutDownWaits = 2;
+    private const int ShuttingDown = 3;
+
+    private int _state;
+
+    /// <summary>TLS gets bytes to decrypt. A shutdown that is under way, on another thread, is over in a moment.</summary>
+    public void BeginDecrypting()
+    {
+        var spin = default(SpinWait);
+        while (Interlocked.CompareExchange(ref _state, Decrypting, Free) == ShuttingDown)
+        {
+            spin.SpinOnce();
+        }
+    }
+
+    /// <summary>TLS asks for more, or is done. True if a shutdown waits: the caller runs it.</summary>
+    public bool EndDecrypting() => _state != Free && Interlocked.Exchange(ref _state, Free) == ShutDownWaits;
+
+    /// <summary>False if it must wait: <see cref="EndDecrypting"/> tells when.</summary>
+    public bool TryBeginShutDown()
+    {
+        while (true)
+        {
+            if (Interlocked.CompareExchange(ref _state, ShuttingDown, Free) == Free)
+            {
+                return true;
+            }
+
+            // Fails only if the read has gone on meanwhile.
+            if (Interlocked.CompareExchange(ref _state, ShutDownWaits, Decrypting) == Decrypting)
+            {
+                return false;
+            }
+        }
+    }
+
+    public void EndShutDown() => Volatile.Write(ref _state, Free);
+}
