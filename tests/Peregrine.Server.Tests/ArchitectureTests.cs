@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Peregrine.Middleware;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;

@@ -46,7 +46,15 @@ internal sealed class LeaseMiddleware(
         using var onStopping = stopping.UnsafeRegister(Cancel, over);
         try
         {
-            return await acquiring.ConfigureAwait(false);
+            var lease = await acquiring.ConfigureAwait(false);
+            if (!over.IsCancellationRequested)
+            {
+                return lease;
+            }
+
+            // It was its turn in the same moment.
+            lease.Dispose();
+            return null;
         }
         catch (OperationCanceledException) when (over.IsCancellationRequested)
         {

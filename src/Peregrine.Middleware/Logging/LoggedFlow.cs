@@ -79,15 +79,17 @@ internal sealed class LoggedFlow(
     {
         Log();
         bool isFirst;
+        long offset;
         lock (_lock)
         {
             isFirst = !_hasEnded;
             _hasEnded = true;
+            offset = _offset;
         }
 
         if (isFirst)
         {
-            ConnectionLoggingLog.Ended(logger, connection.ConnectionId, direction, _offset);
+            ConnectionLoggingLog.Ended(logger, connection.ConnectionId, direction, offset);
         }
     }
 

@@ -5,7 +5,7 @@ namespace Peregrine.Middleware;
 
 /// <summary>
 /// A reader that wraps another: each call is the inner reader's, and each result passes <see cref="OnRead"/>. For middleware that looks at what is
-/// received, or changes it. Nothing is copied, and nothing is allocated for a read.
+/// received, or changes it. Nothing is copied, and nothing is allocated for a read. (<c>ReadAtLeastAsync</c> and <c>CopyToAsync</c> read by <see cref="ReadAsync"/>.)
 /// </summary>
 /// <remarks>
 /// As of every <see cref="PipeReader"/>: one flow reads; <see cref="CancelPendingRead"/> and <see cref="Complete"/> may come from any thread. A read
@@ -14,6 +14,9 @@ namespace Peregrine.Middleware;
 public abstract class DelegatingPipeReader : PipeReader
 {
     private readonly PendingOperation<ReadResult> _pending;
+
+    // There is a result that the caller has not advanced.
+    private volatile bool _hasResult;
 
     /// <param name="inner">The reader that is wrapped. Completing this one completes it.</param>
     protected DelegatingPipeReader(PipeReader inner)
@@ -25,7 +28,7 @@ public abstract class DelegatingPipeReader : PipeReader
     {
         ArgumentNullException.ThrowIfNull(inner);
         Inner = inner;
-        _pending = new PendingOperation<ReadResult>(OnRead, resumesOnThreadPool);
+        _pending = new PendingOperation<ReadResult>(Take, resumesOnThreadPool);
     }
 
     /// <summary>The reader that is wrapped.</summary>
@@ -50,7 +53,7 @@ public abstract class DelegatingPipeReader : PipeReader
             return false;
         }
 
-        result = OnRead(result);
+        result = Take(result);
         return true;
     }
 
@@ -61,14 +64,24 @@ public abstract class DelegatingPipeReader : PipeReader
     public sealed override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
         ThrowIfReading();
+        if (!_hasResult)
+        {
+            throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+        }
+
         OnAdvance(consumed, examined);
+        _hasResult = false;
     }
 
     /// <inheritdoc/>
     public override void CancelPendingRead() => Inner.CancelPendingRead();
 
     /// <inheritdoc/>
-    public override void Complete(Exception? exception = null) => Inner.Complete(exception);
+    public override void Complete(Exception? exception = null)
+    {
+        _hasResult = false;
+        Inner.Complete(exception);
+    }
 
     /// <inheritdoc/>
     public override ValueTask CompleteAsync(Exception? exception = null)
@@ -76,13 +89,6 @@ public abstract class DelegatingPipeReader : PipeReader
         // Complete is what a derived reader overrides.
         Complete(exception);
         return default;
-    }
-
-    /// <inheritdoc/>
-    protected override ValueTask<ReadResult> ReadAtLeastAsyncCore(int minimumSize, CancellationToken cancellationToken)
-    {
-        ThrowIfReading();
-        return Pass(Inner.ReadAtLeastAsync(minimumSize, cancellationToken));
     }
 
     /// <summary>
@@ -94,12 +100,19 @@ public abstract class DelegatingPipeReader : PipeReader
     protected virtual ReadResult OnRead(ReadResult result) => result;
 
     /// <summary>
-    /// Called when the caller advances: passes it on. A reader whose <see cref="OnRead"/> returns other bytes than it was given overrides it, and gives
+    /// Called when the caller advances, once for each result: passes it on. A reader whose <see cref="OnRead"/> returns other bytes than it was given overrides it, and gives
     /// the inner reader positions of the inner reader's bytes.
     /// </summary>
     /// <param name="consumed">Up to where the caller needs the bytes no more: a position in what <see cref="OnRead"/> returned.</param>
     /// <param name="examined">Up to where it has looked at them: with nothing behind it, the next read waits for more.</param>
     protected virtual void OnAdvance(SequencePosition consumed, SequencePosition examined) => Inner.AdvanceTo(consumed, examined);
+
+    private ReadResult Take(ReadResult result)
+    {
+        result = OnRead(result);
+        _hasResult = true;
+        return result;
+    }
 
     private ValueTask<ReadResult> Pass(ValueTask<ReadResult> read)
     {
@@ -108,7 +121,7 @@ public abstract class DelegatingPipeReader : PipeReader
             return _pending.Begin(read);
         }
 
-        return read.IsCompletedSuccessfully ? new ValueTask<ReadResult>(OnRead(read.Result)) : read;
+        return read.IsCompletedSuccessfully ? new ValueTask<ReadResult>(Take(read.Result)) : read;
     }
 
     // The inner reader knows of its own reads only: one that has completed may not have been told yet.

@@ -36,7 +36,7 @@ internal struct ReadTally
         {
             return consumed.Equals(_buffer.End) ? 0 : consumed.Equals(_buffer.Start) ? _known : _buffer.Slice(consumed).Length;
         }
-        catch (ArgumentOutOfRangeException)
+        catch (Exception)
         {
             return _known;
         }

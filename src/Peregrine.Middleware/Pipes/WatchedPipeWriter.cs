@@ -21,18 +21,18 @@ internal sealed class WatchedPipeWriter(PipeWriter inner, Action? onWaited, bool
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfFlushing();
-        return Pass(Inner.FlushAsync(cancellationToken));
+        return Pass(base.FlushAsync(cancellationToken));
     }
 
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         ThrowIfFlushing();
-        return Pass(Inner.WriteAsync(source, cancellationToken));
+        return Pass(base.WriteAsync(source, cancellationToken));
     }
 
     public override ValueTask CompleteAsync(Exception? exception = null)
     {
-        var completing = Inner.CompleteAsync(exception);
+        var completing = base.CompleteAsync(exception);
         return completing.IsCompleted || !resumesOnThreadPool ? completing : ThreadPoolHop.AfterAsync(completing);
     }
 

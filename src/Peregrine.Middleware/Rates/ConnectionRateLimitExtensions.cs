@@ -17,8 +17,8 @@ public static class ConnectionRateLimitExtensions
     /// <see cref="ConnectionCloseReason.RejectedConnectionRate"/>. Peers without an address, such as those of Unix domain sockets, are not counted.
     /// </summary>
     /// <remarks>
-    /// An address is forgotten within two seconds of its last connection, when its burst is whole again: what is kept is bounded by how fast connections are
-    /// accepted. A Peregrine server has <c>Peregrine:Limits:ConnectionsPerSecondPerAddress</c>, over all endpoints; this is for pipelines in which the peer's
+    /// An address is forgotten within a second of the time at which its burst is whole again, which is at most a second behind a single connection: what is kept is
+    /// bounded by how fast connections are accepted. A Peregrine server has <c>Peregrine:Limits:ConnectionsPerSecondPerAddress</c>, over all endpoints; this is for pipelines in which the peer's
     /// address is known later, behind the PROXY protocol, and for Kestrel.
     /// </remarks>
     /// <typeparam name="TBuilder">The builder's type.</typeparam>

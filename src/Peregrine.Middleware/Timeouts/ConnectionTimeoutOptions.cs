@@ -8,7 +8,7 @@ namespace Peregrine.Middleware;
 /// </summary>
 public sealed class ConnectionTimeoutOptions
 {
-    /// <summary>From here on to the first byte. Not for protocols in which the server speaks first. Default null.</summary>
+    /// <summary>To the first byte: from the accept, or, where this middleware keeps the time, from here on. Not for protocols in which the server speaks first. Default null.</summary>
     public TimeSpan? FirstByte { get; set; }
 
     /// <summary>The time of a handshake behind this middleware (<see cref="IConnectionHandshakeFeature"/>). Default null.</summary>

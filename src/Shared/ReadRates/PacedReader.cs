@@ -24,9 +24,12 @@ internal sealed class PacedReader(
     private bool _isListed;
     private volatile bool _completed;
 
-    /// <summary>Nothing can come of waiting: the inner reader says so at once. Under the lock.</summary>
+    /// <summary>
+    /// Nothing can come of waiting: the inner reader says so at once. Where nobody tells a failure from the peer's end, what was read ahead of that is
+    /// read at once, and no more comes.
+    /// </summary>
     private bool HasEnded => _completed
-        || (close is null ? closed.IsCancellationRequested && HasFailed() : close.Reason is not (ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed));
+        || (close is null ? closed.IsCancellationRequested : close.Reason is not (ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed));
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) =>
         TryPass(pause: true) is { } pause ? WaitAsync(pause, cancellationToken) : inner.ReadAsync(cancellationToken);
@@ -106,25 +109,6 @@ internal sealed class PacedReader(
 
             _pause = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _pause.Task;
-        }
-    }
-
-    /// <summary>Tells a failure from the peer's end, behind which there may be more bytes than may be read now. No read is under way.</summary>
-    private bool HasFailed()
-    {
-        try
-        {
-            if (inner.TryRead(out var result))
-            {
-                inner.AdvanceTo(result.Buffer.Start, result.Buffer.Start);
-            }
-
-            return false;
-        }
-        catch (Exception)
-        {
-            // Which the read that follows throws, too.
-            return true;
         }
     }
 

@@ -123,7 +123,7 @@ public sealed class ServerStopTests
         await using var client = await transport.ConnectAsync(listener.EndPoint);
         await using var connection = (await listener.AcceptAsync())!;
         connection.Features.Set<Peregrine.Features.IConnectionSchedulingFeature>(new Refusing());
-        Assert.Throws<NotSupportedException>(() => tracker.Start(connection, Peregrine.Server.Admission.PeerNetwork.None));
+        Assert.Throws<NotSupportedException>(() => tracker.Start(connection, PeerNetwork.None));
         Assert.Equal(0, tracker.Count);
         connection.Abort();
     }
