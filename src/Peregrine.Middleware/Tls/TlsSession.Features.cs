@@ -38,6 +38,7 @@ internal sealed partial class TlsSession : IConnectionBufferFeature, IConnection
     /// <summary>The handshake is done: puts itself in the transport's place.</summary>
     public void Open()
     {
+        _stream.EndDecrypting();
         _stream.FlushesWrites = false;
         var features = _connection.Features;
         var result = new TlsHandshakeResult(Tls);

@@ -67,4 +67,10 @@ public sealed class EndpointOptions
 
     /// <summary>Which addresses may connect.</summary>
     public AddressRules Addresses { get; } = new();
+
+    /// <summary>
+    /// TLS in front of the endpoint's pipeline, as <c>UseTls</c> puts it into one. Default null: none, unless the configuration has a section for it.
+    /// <see cref="EndpointTimeouts.Handshake"/> and <see cref="MaxUnreadBytes"/> are those of the endpoint.
+    /// </summary>
+    public TlsOptions? Tls { get; set; }
 }

@@ -1,19 +1,26 @@
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Middleware;
 
 namespace Peregrine.Server.Hosting;
 
 /// <summary>Builds the pipeline of an endpoint, and sees to it that there is a handler at its end.</summary>
-internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionBuilder
+internal sealed class EndpointPipeline(EndpointSettings settings, IServiceProvider services) : IEndpointConnectionBuilder
 {
     private readonly ConnectionBuilder _inner = new(services);
     private bool _isEmpty = true;
 
     public IServiceProvider ApplicationServices => services;
 
+    public string EndpointName => settings.Definition.Name;
+
+    public long MaxUnreadBytes => settings.Options.MaxUnreadBytes;
+
     /// <exception cref="PeregrineStartException">The pipeline is empty, or what builds it throws.</exception>
-    public static ConnectionDelegate Build(EndpointDefinition definition, IServiceProvider services)
+    public static ConnectionDelegate Build(EndpointSettings settings, IServiceProvider services)
     {
-        var pipeline = new EndpointPipeline(services);
+        var definition = settings.Definition;
+        var pipeline = new EndpointPipeline(settings, services);
+        UseTls(pipeline, settings.Options.Tls);
         ConnectionDelegate built;
         try
         {
@@ -33,6 +40,26 @@ internal sealed class EndpointPipeline(IServiceProvider services) : IConnectionB
         return pipeline._isEmpty
             ? throw new PeregrineStartException($"The endpoint \"{definition.Name}\" has no handler; add tcp.Run(…) or tcp.UseConnectionHandler<T>() to its pipeline.")
             : built;
+    }
+
+    /// <summary>In front of all, so that nobody looks at what is not decrypted.</summary>
+    private static void UseTls(EndpointPipeline pipeline, TlsOptions? options)
+    {
+        if (options is null)
+        {
+            return;
+        }
+
+        try
+        {
+            pipeline.UseTls(options);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new PeregrineStartException(exception.Message, exception);
+        }
+
+        pipeline._isEmpty = true;
     }
 
     public IConnectionBuilder Use(Func<ConnectionDelegate, ConnectionDelegate> middleware)

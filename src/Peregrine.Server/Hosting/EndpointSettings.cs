@@ -38,6 +38,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
                 $"{path}:{nameof(options.Url)} is missing: the endpoint \"{definition.Name}\" has a handler and no url; set it to {EndpointUrl.Accepted}.");
         }
 
+        options.Tls?.SettingName = $"{path}:{nameof(options.Tls)}";
         LimitSettings.Read(section?.GetSection(nameof(options.Limits)), options.Limits, path);
         LimitSettings.Read(section?.GetSection(nameof(options.Timeouts)), options.Timeouts, path);
         LimitSettings.Read(section?.GetSection(nameof(options.Addresses)), options.Addresses);
@@ -64,7 +65,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         section.CheckKeys(
             "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
             nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close), nameof(options.Limits), nameof(options.Timeouts),
-            nameof(options.Addresses));
+            nameof(options.Addresses), nameof(options.Tls));
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);
@@ -73,6 +74,7 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
         options.MaxUnreadBytes = section.Read(nameof(options.MaxUnreadBytes), options.MaxUnreadBytes, StrictSection.ParseLong, OptionRanges.MaxUnreadBytes);
         SocketSettings.Read(section.GetSection(nameof(options.Socket)), options.Socket);
         ReadClose(section.GetSection(nameof(options.Close)), options.Close);
+        options.Tls = TlsSettings.Read(section.GetSection(nameof(options.Tls)), options.Tls);
     }
 
     private static void ReadClose(IConfigurationSection section, CloseOptions options)

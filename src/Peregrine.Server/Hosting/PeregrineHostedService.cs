@@ -158,7 +158,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             foreach (var settings in settingsNow.Endpoints)
             {
                 var name = settings.Definition.Name;
-                var pipeline = EndpointPipeline.Build(settings.Definition, _services);
+                var pipeline = EndpointPipeline.Build(settings, _services);
                 var transport = _builder.Transport ?? CreateTransport(settings.Options);
                 var listeners = await binder.BindAsync(settings, transport, cancellationToken).ConfigureAwait(false);
 
