@@ -49,9 +49,15 @@ internal static class CompareCommand
             Console.WriteLine($"{scenario.Load}, {scenario.Load.Seconds} s after {scenario.Load.WarmUp} s of warm-up; rounds: {plan.Rounds}; {plan.Placement}");
             using var run = new ScenarioRun(scenario, plan);
             var result = await run.RunAsync(cancellationToken);
+            if (result.Contestants.Count == 0)
+            {
+                return 1;
+            }
+
             Console.WriteLine();
             ResultTable.WriteMedians(result, Console.Out);
             ResultTable.WriteRatios(result, Console.Out);
+            ResultTable.WriteNegotiated(result, Console.Out);
             return result.Failed.Any() ? 1 : 0;
         }
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Peregrine.LoadTest.Contestants;
 using Peregrine.LoadTest.Driving;
+using Peregrine.LoadTest.Processes;
 using Peregrine.LoadTest.Scenarios;
 
 namespace Peregrine.LoadTest.Commands;
@@ -12,9 +13,11 @@ internal static class InnerCommands
     {
         var contestant = new Argument<string>("contestant");
         var service = new Argument<Service>("service");
-        var command = new Command("serve", "Runs one contestant until its standard input ends; prints its port.") { contestant, service };
+        var tls = new Option<bool>(ServerProcess.TlsOption);
+        var command = new Command("serve", "Runs one contestant until its standard input ends; prints its port.") { contestant, service, tls };
         command.Hidden = true;
-        command.SetAction(result => ServeProcess.RunAsync(Contestant.Find(result.GetValue(contestant)!)!, result.GetValue(service)));
+        command.SetAction(result =>
+            ServeProcess.RunAsync(Contestant.Find(result.GetValue(contestant)!)!, result.GetValue(service), result.GetValue(tls)));
         return command;
     }
 

@@ -5,10 +5,10 @@ namespace Peregrine.LoadTest.Commands;
 internal static class NamesOption
 {
     /// <summary>Names, separated by commas or by spaces; one that is not known is answered with those that are.</summary>
-    public static Option<T[]> Create<T>(string name, string description, string what, string known, IReadOnlyList<T> all, Func<string, T?> find)
+    public static Option<T[]> Create<T>(string name, string description, string what, string known, string otherwise, Func<string, T?> find)
         where T : class => new(name)
         {
-            Description = $"{description}, separated by commas: {known}. All, if it is left out.",
+            Description = $"{description}, separated by commas: {known}. {otherwise}, if it is left out.",
             Arity = ArgumentArity.OneOrMore,
             AllowMultipleArgumentsPerToken = true,
             CustomParser = result =>
@@ -24,7 +24,7 @@ internal static class NamesOption
                     }
 
                     result.AddError($"{name} {text}: there is no such {what}; choose from {known}.");
-                    return [.. all];
+                    return [];
                 }
 
                 if (found.Count == 0)

@@ -11,7 +11,7 @@ internal sealed class PlanArguments(int defaultRounds)
         NumberOption.Create("--rounds", "How often each contestant is driven; medians are reported.", defaultRounds, 1, 100);
 
     private readonly Option<Contestant[]> _contestants =
-        NamesOption.Create("--contestants", "Who takes part", "contestant", Contestant.Names, Contestant.All, Contestant.Find);
+        NamesOption.Create("--contestants", "Who takes part", "contestant", Contestant.Names, "All but those with -logging", Contestant.Find);
 
     private readonly Option<bool> _pin = new("--pin") { Description = "Give the server one core and the client the others (taskset)." };
 
@@ -23,5 +23,5 @@ internal sealed class PlanArguments(int defaultRounds)
     }
 
     public RunPlan? TryRead(ParseResult result) => RunPlan.TryCreate(
-        result.GetValue(_rounds), result.GetValue(_contestants) is { Length: > 0 } some ? some : Contestant.All, result.GetValue(_pin));
+        result.GetValue(_rounds), result.GetValue(_contestants) is { Length: > 0 } some ? some : null, result.GetValue(_pin));
 }

@@ -13,7 +13,7 @@ internal static class ReportCommand
     public static Command Create()
     {
         var (duration, plan) = (new DurationArguments(), new PlanArguments(defaultRounds: 5));
-        var scenarios = NamesOption.Create("--scenarios", "What is measured", "scenario", Scenario.Names, Scenario.All, Scenario.Find);
+        var scenarios = NamesOption.Create("--scenarios", "What is measured", "scenario", Scenario.Names, "All", Scenario.Find);
         var output = new Option<string>(OutputName)
         {
             Description = "The folder for report.md, report.csv and a plot for each scenario. It is created; files of these names are replaced.",

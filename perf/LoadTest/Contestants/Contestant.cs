@@ -1,13 +1,19 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace Peregrine.LoadTest.Contestants;
 
 /// <summary>A server that can be measured.</summary>
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Title">Its name in the tables.</param>
-/// <param name="StartAsync">Starts it on a free port of 127.0.0.1; null for the one that is a program of its own, in C.</param>
+/// <param name="StartAsync">
+/// Starts it on a free port of 127.0.0.1, with TLS if there is a certificate; null for the one that is a program of its own, in C.
+/// </param>
 /// <param name="InlineCompletions">Whether its process is started with the runtime's inline completions set in the environment.</param>
 /// <param name="TakesHandlers">Whether its services are <c>ConnectionHandler</c>s, so that it serves every one.</param>
-internal sealed record Contestant(string Name, string Title, Func<Service, Task<RunningServer>>? StartAsync, bool InlineCompletions = false,
-    bool TakesHandlers = false)
+/// <param name="Tls">Whether it serves in the clear, encrypted, or both.</param>
+/// <param name="IsExtra">Takes part only when it is named.</param>
+internal sealed record Contestant(string Name, string Title, Func<Service, X509Certificate2?, Task<RunningServer>>? StartAsync,
+    bool InlineCompletions = false, bool TakesHandlers = false, TlsSupport Tls = TlsSupport.None, bool IsExtra = false)
 {
     /// <summary>What the others are compared with.</summary>
     public const string Reference = "kestrel";
@@ -17,19 +23,34 @@ internal sealed record Contestant(string Name, string Title, Func<Service, Task<
 
     public static readonly IReadOnlyList<Contestant> All =
     [
-        new("peregrine", "Peregrine, ThreadPool", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.ThreadPool), TakesHandlers: true),
-        new("peregrine-inline", "Peregrine, Inline", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.Inline), TakesHandlers: true),
-        new("peregrine-eventloop", "Peregrine, EventLoop", service => PeregrineContestant.StartAsync(service, ConnectionScheduling.EventLoop), TakesHandlers: true),
-        new(Reference, "Kestrel", service => KestrelContestant.StartAsync(service, inline: false), TakesHandlers: true),
-        new("kestrel-inline", "Kestrel, inline", service => KestrelContestant.StartAsync(service, inline: true), InlineCompletions: true, TakesHandlers: true),
-        new("dotnetty", "DotNetty 0.7.6", DotNettyContestant.StartAsync),
-        new("raw-saea", "Raw SAEA loop, inline", RawSaeaContestant.StartAsync, InlineCompletions: true),
+        Peregrine("peregrine", "Peregrine, ThreadPool", ConnectionScheduling.ThreadPool),
+        Peregrine("peregrine-inline", "Peregrine, Inline", ConnectionScheduling.Inline),
+        Peregrine("peregrine-eventloop", "Peregrine, EventLoop", ConnectionScheduling.EventLoop),
+        Kestrel(Reference, "Kestrel", inline: false),
+        Kestrel("kestrel-inline", "Kestrel, inline", inline: true),
+        new("dotnetty", "DotNetty 0.7.6", (service, _) => DotNettyContestant.StartAsync(service)),
+        new("raw-saea", "Raw SAEA loop, inline", (service, _) => AcceptedSockets.ServeAsync(socket => new RawSaeaConnection(socket, service).Start()),
+            InlineCompletions: true),
+        new("raw-sslstream", "Raw SslStream loop, inline", (_, certificate) => RawSslStreamContestant.StartAsync(certificate!),
+            InlineCompletions: true, Tls: TlsSupport.Only),
         new(Limit, "C, epoll: the limit", null),
+        Peregrine("peregrine-logging", "Peregrine, ThreadPool, logging that is off", ConnectionScheduling.ThreadPool, logging: true),
+        Peregrine("peregrine-eventloop-logging", "Peregrine, EventLoop, logging that is off", ConnectionScheduling.EventLoop, logging: true),
     ];
+
+    /// <summary>Those that take part when none is named.</summary>
+    public static readonly IReadOnlyList<Contestant> Usual = [.. All.Where(contestant => !contestant.IsExtra)];
 
     public bool IsManaged => StartAsync is not null;
 
     public static string Names => string.Join(", ", All.Select(contestant => contestant.Name));
 
     public static Contestant? Find(string name) => All.FirstOrDefault(contestant => contestant.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false) => new(
+        name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging),
+        TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging);
+
+    private static Contestant Kestrel(string name, string title, bool inline) => new(
+        name, title, (service, certificate) => KestrelContestant.StartAsync(service, certificate, inline), inline, TakesHandlers: true, Tls: TlsSupport.Both);
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Echo;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -9,14 +10,20 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class KestrelContestant
 {
-    public static async Task<RunningServer> StartAsync(Service service, bool inline)
+    public static async Task<RunningServer> StartAsync(Service service, X509Certificate2? certificate, bool inline)
     {
         var builder = WebApplication.CreateSlimBuilder();
 
         // Standard output is for the port.
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+
             _ = service switch
             {
                 Service.Echo => listen.UseConnectionHandler<EchoHandler>(),

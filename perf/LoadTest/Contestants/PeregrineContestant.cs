@@ -1,16 +1,18 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Echo;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Peregrine.Middleware;
 using Peregrine.Server;
 
 namespace Peregrine.LoadTest.Contestants;
 
 internal static class PeregrineContestant
 {
-    public static async Task<RunningServer> StartAsync(Service service, ConnectionScheduling scheduling)
+    public static async Task<RunningServer> StartAsync(Service service, X509Certificate2? certificate, ConnectionScheduling scheduling, bool logging)
     {
         var builder = Host.CreateApplicationBuilder();
 
@@ -19,6 +21,17 @@ internal static class PeregrineContestant
         builder.Services.AddPeregrine(server => server
             .Listen("tcp://127.0.0.1:0", endpoint => endpoint.Scheduling = scheduling, tcp =>
             {
+                if (logging)
+                {
+                    // At the minimum level above, it is off.
+                    tcp.UseConnectionLogging();
+                }
+
+                if (certificate is not null)
+                {
+                    tcp.UseTls(certificate);
+                }
+
                 _ = service switch
                 {
                     Service.Echo => tcp.UseConnectionHandler<EchoHandler>(),

@@ -2,7 +2,10 @@ using System.Net.Sockets;
 
 namespace Peregrine.LoadTest.Contestants;
 
-/// <summary>One connection with one args object and one buffer: receives, sends the same bytes back (or counts them), and again.</summary>
+/// <summary>
+/// One connection with one args object and one buffer: receives, sends the same bytes back (or counts them), and again. It is what
+/// SocketAsyncEventArgs can do with nothing above it: the limit for a transport that is built on them.
+/// </summary>
 internal sealed class RawSaeaConnection : SocketAsyncEventArgs
 {
     // One message of the largest scenario; and the block of the stream.

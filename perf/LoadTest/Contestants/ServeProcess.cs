@@ -5,9 +5,10 @@ namespace Peregrine.LoadTest.Contestants;
 /// <summary>The process of a managed contestant. It prints its port, answers questions on standard input, and ends with that.</summary>
 internal static class ServeProcess
 {
-    public static async Task<int> RunAsync(Contestant contestant, Service service)
+    public static async Task<int> RunAsync(Contestant contestant, Service service, bool tls)
     {
-        var server = await contestant.StartAsync!(service);
+        using var certificate = tls ? ServerCertificate.Create() : null;
+        var server = await contestant.StartAsync!(service, certificate);
         Console.WriteLine(server.Port.ToString(CultureInfo.InvariantCulture));
         while (await Console.In.ReadLineAsync() is { } question)
         {

@@ -4,11 +4,11 @@ using Peregrine.LoadTest.Results;
 namespace Peregrine.LoadTest.Driving;
 
 /// <summary>How many bytes the server allocates for a message, once everything is compiled and pooled.</summary>
-internal sealed class AllocationDrive(Load load, int port, int serverProcess) : IDrive
+internal sealed class AllocationDrive(Load load, Target target) : IDrive
 {
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        using var client = EchoClient.Connect(load, port);
+        using var client = EchoClient.Connect(load, target);
         await DriveAsync(client, load with { WarmUp = 0, Seconds = load.WarmUp }, cancellationToken);
 
         // The question itself costs bytes; the first one also what is compiled for it.
@@ -27,7 +27,7 @@ internal sealed class AllocationDrive(Load load, int port, int serverProcess) : 
     {
         var window = new MeasuringWindow();
         var running = client.RunAsync(window);
-        await window.RunAsync(phase, serverProcess, running, cancellationToken);
+        await window.RunAsync(phase, target.Process, running, cancellationToken);
         await running;
     }
 

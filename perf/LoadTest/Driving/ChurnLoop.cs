@@ -12,7 +12,7 @@ internal sealed class ChurnLoop : IDisposable
     private static readonly TimeSpan WaitAtMost = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(15);
 
-    private readonly int _port;
+    private readonly Target _target;
     private readonly Epoll _epoll = new();
     private readonly SourceAddresses _sources = new();
     private readonly Slot[] _slots;
@@ -20,9 +20,9 @@ internal sealed class ChurnLoop : IDisposable
     private readonly byte[] _buffer;
     private int _open;
 
-    public ChurnLoop(Load load, int port)
+    public ChurnLoop(Load load, Target target)
     {
-        _port = port;
+        _target = target;
         _slots = new Slot[load.Connections];
         _message = new byte[load.Size];
         _buffer = new byte[load.Size + 1];
@@ -31,6 +31,9 @@ internal sealed class ChurnLoop : IDisposable
 
     /// <summary>From before the connect until the server's FIN.</summary>
     public Latencies Latencies { get; } = new();
+
+    /// <summary>How many of those had an abbreviated handshake.</summary>
+    public long Resumed { get; private set; }
 
     public void Run(MeasuringWindow window)
     {
@@ -72,31 +75,35 @@ internal sealed class ChurnLoop : IDisposable
     private void Open(int number)
     {
         var started = Stopwatch.GetTimestamp();
-        var socket = NativeSocket.Connect(_sources.Next(), _port);
+        var socket = _target.ConnectForOneMessage(_sources.Next());
         _slots[number] = new Slot(socket, started) { IsOpen = true };
         _open++;
-        if (socket.TrySend(_message) != _message.Length)
+        Ask(ref _slots[number]);
+        _epoll.Add(socket.Descriptor, number);
+    }
+
+    private void Ask(ref Slot slot)
+    {
+        slot.HasAsked = slot.Socket.TryHandshake();
+        if (slot.HasAsked && slot.Socket.TrySend(_message) != _message.Length)
         {
             throw new InvalidDataException("A new connection did not take one message.");
         }
-
-        _epoll.Add(socket, number);
     }
 
     private void OnReady(int number, MeasuringWindow window)
     {
         ref var slot = ref _slots[number];
+        if (!slot.HasAsked)
+        {
+            Ask(ref slot);
+            return;
+        }
+
         var count = slot.Socket.TryReceive(_buffer);
         if (count == 0 && slot.Received == _message.Length)
         {
-            slot.Socket.Close();
-            slot.IsOpen = false;
-            _open--;
-            if (window.IsOpen)
-            {
-                Latencies.Record(Stopwatch.GetElapsedTime(slot.Started));
-            }
-
+            Close(ref slot, window);
             if (!window.Enough)
             {
                 Open(number);
@@ -117,10 +124,24 @@ internal sealed class ChurnLoop : IDisposable
         }
     }
 
-    private struct Slot(NativeSocket socket, long started)
+    private void Close(ref Slot slot, MeasuringWindow window)
     {
-        public readonly NativeSocket Socket = socket;
+        if (window.IsOpen)
+        {
+            Latencies.Record(Stopwatch.GetElapsedTime(slot.Started));
+            Resumed += slot.Socket is TlsSocket { IsResumed: true } ? 1 : 0;
+        }
+
+        slot.Socket.Close();
+        slot.IsOpen = false;
+        _open--;
+    }
+
+    private struct Slot(IClientSocket socket, long started)
+    {
+        public readonly IClientSocket Socket = socket;
         public readonly long Started = started;
+        public bool HasAsked;
         public int Received;
         public bool IsOpen;
     }

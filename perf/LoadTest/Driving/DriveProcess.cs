@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peregrine.LoadTest.Driving.Linux;
 using Peregrine.LoadTest.Scenarios;
 
 namespace Peregrine.LoadTest.Driving;
@@ -6,20 +7,21 @@ namespace Peregrine.LoadTest.Driving;
 /// <summary>The client's process. It prints questions for the server, and at last the measurement as one line of JSON, or why there is none.</summary>
 internal static class DriveProcess
 {
+    /// <summary>Before what both sides of TLS agreed on, in a line before the measurement.</summary>
+    public const string NegotiatedPrefix = "negotiated: ";
+
     public static async Task<int> RunAsync(ScenarioKind kind, Load load, int port, int serverProcess, CancellationToken cancellationToken)
     {
-        IDrive drive = kind switch
-        {
-            ScenarioKind.Echo => new EchoDrive(load, port, serverProcess),
-            ScenarioKind.Stream => new StreamDrive(load, port, serverProcess),
-            ScenarioKind.Churn => new ChurnDrive(load, port, serverProcess),
-            ScenarioKind.Idle => new IdleDrive(load, port, serverProcess),
-            ScenarioKind.Ends => new EndsDrive(load, port),
-            _ => new AllocationDrive(load, port, serverProcess),
-        };
         try
         {
-            Console.WriteLine(JsonSerializer.Serialize(await drive.RunAsync(cancellationToken)));
+            using var tls = load.Tls ? new TlsClient(resume: kind == ScenarioKind.Resumption) : null;
+            var measurement = await CreateDrive(kind, load, new Target(port, serverProcess, tls)).RunAsync(cancellationToken);
+            if (tls is not null)
+            {
+                Console.WriteLine(NegotiatedPrefix + tls.Negotiated);
+            }
+
+            Console.WriteLine(JsonSerializer.Serialize(measurement));
             return 0;
         }
         catch (Exception exception) when (exception is IOException or InvalidDataException)
@@ -28,4 +30,14 @@ internal static class DriveProcess
             return 1;
         }
     }
+
+    private static IDrive CreateDrive(ScenarioKind kind, Load load, Target target) => kind switch
+    {
+        ScenarioKind.Echo => new EchoDrive(load, target),
+        ScenarioKind.Stream => new StreamDrive(load, target),
+        ScenarioKind.Churn or ScenarioKind.Resumption => new ChurnDrive(load, target),
+        ScenarioKind.Idle => new IdleDrive(load, target),
+        ScenarioKind.Ends => new EndsDrive(load, target),
+        _ => new AllocationDrive(load, target),
+    };
 }

@@ -9,7 +9,7 @@ internal sealed class EchoClient : IDisposable
 
     public long Answered => _loops.Sum(loop => loop.Answered);
 
-    public static EchoClient Connect(Load load, int port)
+    public static EchoClient Connect(Load load, Target target)
     {
         var client = new EchoClient(Math.Min(Environment.ProcessorCount, load.Connections));
         try
@@ -17,7 +17,7 @@ internal sealed class EchoClient : IDisposable
             var sources = new SourceAddresses();
             for (var i = 0; i < load.Connections; i++)
             {
-                client._loops[i % client._loops.Length].Connect(load, sources, port, i);
+                client._loops[i % client._loops.Length].Connect(load, target, sources.Next(), i);
             }
 
             return client;

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
-using Peregrine.LoadTest.Driving.Linux;
 
 namespace Peregrine.LoadTest.Driving;
 
@@ -24,7 +23,7 @@ internal sealed class EchoConnection
     private int _owed;
     private ReadOnlyMemory<byte> _unsent;
 
-    public EchoConnection(NativeSocket socket, Load load, int index)
+    public EchoConnection(IClientSocket socket, Load load, int index)
     {
         Socket = socket;
         _load = load;
@@ -38,7 +37,7 @@ internal sealed class EchoConnection
         }
     }
 
-    public NativeSocket Socket { get; }
+    public IClientSocket Socket { get; }
 
     /// <summary>Everything that was sent has been answered.</summary>
     public bool IsQuiet => _answered == _sent;
@@ -63,17 +62,21 @@ internal sealed class EchoConnection
     public void OnReady(byte[] buffer, Latencies? latencies, bool maySend)
     {
         var now = Stopwatch.GetTimestamp();
-        var count = Socket.TryReceive(buffer);
-        if (count == 0)
+        do
         {
-            throw new InvalidDataException($"The server ended the connection after {_answered} of {_sent} messages.");
-        }
+            var count = Socket.TryReceive(buffer);
+            if (count == 0)
+            {
+                throw new InvalidDataException($"The server ended the connection after {_answered} of {_sent} messages.");
+            }
 
-        if (count > 0)
-        {
-            var complete = Check(buffer.AsSpan(0, count), now, latencies);
-            _owed += maySend ? complete : 0;
+            if (count > 0)
+            {
+                var complete = Check(buffer.AsSpan(0, count), now, latencies);
+                _owed += maySend ? complete : 0;
+            }
         }
+        while (Socket.HasReceived);
 
         SendUnsent();
         SendOwed(now);

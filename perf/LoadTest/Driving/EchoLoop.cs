@@ -19,11 +19,17 @@ internal sealed class EchoLoop : IDisposable
 
     public long Answered => _connections.Sum(connection => connection.Answered);
 
-    public void Connect(Load load, SourceAddresses sources, int port, int index)
+    public void Connect(Load load, Target target, uint source, int index)
     {
-        var connection = new EchoConnection(NativeSocket.Connect(sources.Next(), port).WithOptions(), load, index);
-        _epoll.Add(connection.Socket, _connections.Count);
-        _connections.Add(connection);
+        var socket = target.Connect(source);
+        var number = _connections.Count;
+        _connections.Add(new EchoConnection(socket, load, index));
+        while (!socket.TryHandshake())
+        {
+            socket.Descriptor.WaitUntilReadable();
+        }
+
+        _epoll.Add(socket.Descriptor, number);
     }
 
     /// <summary>Drives until the window says that it is enough and the last answer is here.</summary>
@@ -63,7 +69,7 @@ internal sealed class EchoLoop : IDisposable
         _connections.ForEach(connection => connection.Socket.ShutdownSend());
         foreach (var connection in _connections)
         {
-            if (connection.Socket.Receive(_buffer.AsSpan(0, 1)) != 0)
+            if (connection.Socket.ReceiveMore())
             {
                 throw new InvalidDataException("The server sent more than it received.");
             }
@@ -81,7 +87,7 @@ internal sealed class EchoLoop : IDisposable
         var connection = _connections[number];
         if (connection.HasUnsent ? _withUnsent.Add(number) : _withUnsent.Count > 0 && _withUnsent.Remove(number))
         {
-            _epoll.Watch(connection.Socket, number, connection.HasUnsent);
+            _epoll.Watch(connection.Socket.Descriptor, number, connection.HasUnsent);
         }
     }
 }

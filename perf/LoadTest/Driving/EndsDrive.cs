@@ -7,7 +7,7 @@ namespace Peregrine.LoadTest.Driving;
 /// Answers of which the server closes the connection behind each, to clients that send four more bytes after an answer has begun: how many
 /// arrive cut off, and how many of those end with a reset.
 /// </summary>
-internal sealed class EndsDrive(Load load, int port) : IDrive
+internal sealed class EndsDrive(Load load, Target target) : IDrive
 {
     private const int Answers = 5_000;
 
@@ -39,7 +39,7 @@ internal sealed class EndsDrive(Load load, int port) : IDrive
         while (Interlocked.Increment(ref _started) <= Answers)
         {
             using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            await client.ConnectAsync("127.0.0.1", port, cancellationToken);
+            await client.ConnectAsync("127.0.0.1", target.Port, cancellationToken);
             long received = 0;
             try
             {

@@ -6,7 +6,7 @@ using Peregrine.LoadTest.Results;
 namespace Peregrine.LoadTest.Driving;
 
 /// <summary>What connections cost that spoke once and then wait: resident memory for each, and the CPU time of the server.</summary>
-internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
+internal sealed class IdleDrive(Load load, Target target) : IDrive
 {
     // Code that is compiled and pools that are filled by the first connections are no cost of the others.
     private const int WarmUpConnections = 500;
@@ -27,18 +27,18 @@ internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
             Open(WarmUpConnections);
             Close();
             await WaitAsync(Math.Max(load.WarmUp, SettleAtLeast), cancellationToken);
-            var before = ProcessMemory.ResidentInKiB(serverProcess);
+            var before = ProcessMemory.ResidentInKiB(target.Process);
 
             Open(load.Connections);
             await WaitAsync(Math.Max(load.WarmUp, SettleAtLeast), cancellationToken);
-            var clock = new ProcessClock(serverProcess);
+            var clock = new ProcessClock(target.Process);
             var (cpu, started) = (clock.Read(), Stopwatch.GetTimestamp());
             await WaitAsync(WatchFactor * load.Seconds, cancellationToken);
             cpu = clock.Read() - cpu;
             var percent = 100 * (cpu / Stopwatch.GetElapsedTime(started));
             return new Measurement
             {
-                [Metric.KibibytesPerConnection.Key] = (ProcessMemory.ResidentInKiB(serverProcess) - before) / (double)load.Connections,
+                [Metric.KibibytesPerConnection.Key] = (ProcessMemory.ResidentInKiB(target.Process) - before) / (double)load.Connections,
                 [Metric.IdleCpu.Key] = percent,
             };
         }
@@ -54,7 +54,7 @@ internal sealed class IdleDrive(Load load, int port, int serverProcess) : IDrive
         var answer = new byte[load.Size];
         for (var i = 0; i < connections; i++)
         {
-            var socket = NativeSocket.Connect(_sources.Next(), port).WithOptions();
+            var socket = NativeSocket.Connect(_sources.Next(), target.Port).WithOptions();
             _sockets.Add(socket);
             new Random(i).NextBytes(message);
             if (socket.TrySend(message) != message.Length || socket.Receive(answer) != answer.Length || !answer.AsSpan().SequenceEqual(message))

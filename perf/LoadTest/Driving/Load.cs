@@ -6,12 +6,14 @@ namespace Peregrine.LoadTest.Driving;
 /// <param name="Size">Bytes of a message.</param>
 /// <param name="Seconds">How long is measured.</param>
 /// <param name="WarmUp">Seconds before that.</param>
-internal sealed record Load(int Connections, int Depth, int Size, int Seconds = 5, int WarmUp = 3)
+/// <param name="Tls">Encrypted.</param>
+internal sealed record Load(int Connections, int Depth, int Size, int Seconds = 5, int WarmUp = 3, bool Tls = false)
 {
     /// <summary>What a connection may have in flight is kept for each connection.</summary>
     public const int MostInFlight = 1 << 20;
 
     public bool IsTooMuch => Depth * (long)Size > MostInFlight;
 
-    public override string ToString() => $"{Connections} {(Connections == 1 ? "connection" : "connections")} × {Depth} in flight × {Size} bytes";
+    public override string ToString() =>
+        $"{Connections} {(Connections == 1 ? "connection" : "connections")} × {Depth} in flight × {Size} bytes{(Tls ? ", TLS" : "")}";
 }

@@ -8,7 +8,7 @@ namespace Peregrine.LoadTest.Driving;
 /// Blocks one way, from the client to the server, which counts them; after both FINs its count is compared with ours. The blocks come from a file in
 /// memory, which costs the client no copy, so that the server is what is measured.
 /// </summary>
-internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDrive
+internal sealed class StreamDrive(Load load, Target target) : IDrive
 {
     private const double Mebi = 1024 * 1024;
 
@@ -17,7 +17,7 @@ internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDri
 
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        var socket = NativeSocket.Connect(SourceAddresses.Loopback, port).WithOptions();
+        var socket = NativeSocket.Connect(SourceAddresses.Loopback, target.Port).WithOptions();
         var block = CreateBlock();
         try
         {
@@ -25,7 +25,7 @@ internal sealed class StreamDrive(Load load, int port, int serverProcess) : IDri
             var window = new MeasuringWindow();
             var running = Task.Factory.StartNew(
                 () => Send(socket, block, window), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-            await window.RunAsync(load, serverProcess, running, cancellationToken);
+            await window.RunAsync(load, target.Process, running, cancellationToken);
             await running;
             await ConfirmAsync(socket, before, cancellationToken);
             var mebibytes = _measured / Mebi;

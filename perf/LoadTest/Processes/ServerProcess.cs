@@ -6,6 +6,9 @@ namespace Peregrine.LoadTest.Processes;
 /// <summary>A contestant that runs, as a process of its own. Disposed, it is gone.</summary>
 internal sealed class ServerProcess : IDisposable
 {
+    /// <summary>Of the command that serves.</summary>
+    public const string TlsOption = "--tls";
+
     private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(30);
 
     private readonly ChildProcess _process;
@@ -20,11 +23,12 @@ internal sealed class ServerProcess : IDisposable
     /// <param name="limit">The path of the contestant in C.</param>
     /// <exception cref="InvalidDataException">It did not start.</exception>
     public static async Task<ServerProcess> StartAsync(
-        Contestant contestant, Service service, string? limit, string? cores, CancellationToken cancellationToken)
+        Contestant contestant, Service service, bool tls, string? limit, string? cores, CancellationToken cancellationToken)
     {
         // In small letters: the one in C knows the first two.
         var name = service switch { Service.Echo => "echo", Service.Sink => "sink", _ => "answer" };
-        string[] command = contestant.IsManaged ? ChildProcess.Self("serve", contestant.Name, name) : [limit!, name];
+        string[] options = tls ? [TlsOption] : [];
+        string[] command = contestant.IsManaged ? ChildProcess.Self(["serve", contestant.Name, name, .. options]) : [limit!, name];
         var server = new ServerProcess(ChildProcess.Start(command, cores, contestant.InlineCompletions));
         try
         {

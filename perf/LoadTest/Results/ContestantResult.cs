@@ -12,6 +12,9 @@ internal sealed class ContestantResult(Contestant contestant)
     /// <summary>Why it has fewer rounds than others; null if it has not.</summary>
     public string? Failure { get; set; }
 
+    /// <summary>The protocol version and the cipher suite, if it was measured with TLS: the client offers one of each.</summary>
+    public string? Negotiated => Rounds.Count > 0 ? Rounds[0].Negotiated : null;
+
     public double? Median(Metric metric)
     {
         var sorted = Values(metric);

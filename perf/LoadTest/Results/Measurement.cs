@@ -5,6 +5,9 @@ namespace Peregrine.LoadTest.Results;
 /// <summary>What one round measured, or the medians of several: numbers by the key of their <see cref="Metric"/>.</summary>
 internal sealed class Measurement : Dictionary<string, double>
 {
+    /// <summary>The protocol version and the cipher suite, if it was measured with TLS.</summary>
+    public string? Negotiated { get; set; }
+
     /// <summary>Of what has a rate, a latency, and a price in CPU time.</summary>
     public static Measurement OfTransactions(Latencies latencies, MeasuringWindow window, Metric rate, Metric cpu) => new()
     {

@@ -27,6 +27,7 @@ internal sealed record Metric(string Key, string Title, string Format, bool IsCo
     public static readonly Metric BytesPerMessage = new("allocated_bytes_per_message", "allocated bytes/message", "0.##");
 
     public static readonly Metric Truncated = new("truncated_percent", "% truncated", "0.00");
+    public static readonly Metric Resumed = new("resumed_percent", "% resumed", "0.0");
     public static readonly Metric Reset = new("reset_percent", "% reset", "0.00");
 
     public string Show(double? value) => value?.ToString(Format, CultureInfo.InvariantCulture) ?? Missing;

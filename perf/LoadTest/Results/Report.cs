@@ -52,6 +52,7 @@ internal static class Report
         text.WriteLine();
         ResultTable.WriteMedians(result, text);
         ResultTable.WriteRatios(result, text);
+        ResultTable.WriteNegotiated(result, text);
         foreach (var failed in result.Failed)
         {
             text.WriteLine($"- {failed.Failure}");

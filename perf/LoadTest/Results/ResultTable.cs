@@ -6,8 +6,6 @@ namespace Peregrine.LoadTest.Results;
 /// <summary>The medians of a scenario, as tables in Markdown.</summary>
 internal static class ResultTable
 {
-    private static readonly string[] Others = [Contestant.Reference, Contestant.Limit];
-
     /// <summary>Medians, and the least and the greatest of the rounds for what the scenario is about.</summary>
     public static void WriteMedians(ScenarioResult result, TextWriter output)
     {
@@ -24,11 +22,17 @@ internal static class ResultTable
             ]));
     }
 
-    /// <summary>Every median as a multiple of the same median of Kestrel, and of the limit.</summary>
+    /// <summary>Every median as a multiple of the same median of Kestrel, and of the limit; of the first contestant, if neither takes part.</summary>
     public static void WriteRatios(ScenarioResult result, TextWriter output)
     {
+        string[] others = [.. new[] { Contestant.Reference, Contestant.Limit }.Where(result.Has)];
+        if (others.Length == 0 && result.Contestants is [var first, _, ..])
+        {
+            others = [first.Contestant.Name];
+        }
+
         var columns = result.Scenario.Metrics.Where(metric => metric.IsCompared)
-            .SelectMany(metric => Others.Where(result.Has).Select(other => (Metric: metric, Other: other))).ToArray();
+            .SelectMany(metric => others.Select(other => (Metric: metric, Other: other))).ToArray();
         if (columns.Length > 0)
         {
             Write(
@@ -36,6 +40,16 @@ internal static class ResultTable
                 ["contestant", .. columns.Select(column => $"{column.Metric.Title} to {ScenarioResult.OtherName(column.Other)}")],
                 result.Contestants.Select(contestant => (string[])
                     [contestant.Contestant.Title, .. columns.Select(column => Times(result.Ratio(contestant, column.Metric, column.Other)))]));
+        }
+    }
+
+    /// <summary>What the client and each contestant agreed on, so that none is faster by a weaker choice.</summary>
+    public static void WriteNegotiated(ScenarioResult result, TextWriter output)
+    {
+        foreach (var same in result.Contestants.Where(contestant => contestant.Negotiated is not null).GroupBy(contestant => contestant.Negotiated))
+        {
+            output.WriteLine($"{same.Key}: {string.Join("; ", same.Select(contestant => contestant.Contestant.Title))}.");
+            output.WriteLine();
         }
     }
 

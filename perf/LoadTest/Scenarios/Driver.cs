@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peregrine.LoadTest.Commands;
 using Peregrine.LoadTest.Contestants;
+using Peregrine.LoadTest.Driving;
 using Peregrine.LoadTest.Processes;
 using Peregrine.LoadTest.Results;
 
@@ -14,6 +15,7 @@ internal static class Driver
     {
         string[] arguments = ["drive", $"{scenario.Kind}", "--port", $"{server.Port}", "--server-process", $"{server.Id}", .. LoadArguments.Of(scenario.Load)];
         using var client = ChildProcess.Start(ChildProcess.Self(arguments), cores);
+        var negotiated = default(string);
         while (await client.Output.ReadLineAsync(cancellationToken) is { } line)
         {
             if (line is ServerQuestion.Allocated or ServerQuestion.Received)
@@ -23,7 +25,15 @@ internal static class Driver
                 continue;
             }
 
-            return line.StartsWith('{') ? JsonSerializer.Deserialize<Measurement>(line)! : throw new InvalidDataException(line);
+            if (line.StartsWith(DriveProcess.NegotiatedPrefix, StringComparison.Ordinal))
+            {
+                negotiated = line[DriveProcess.NegotiatedPrefix.Length..];
+                continue;
+            }
+
+            var measurement = line.StartsWith('{') ? JsonSerializer.Deserialize<Measurement>(line)! : throw new InvalidDataException(line);
+            measurement.Negotiated = negotiated;
+            return measurement;
         }
 
         throw new InvalidDataException("the client ended without a word.");

@@ -6,10 +6,11 @@ namespace Peregrine.LoadTest.Scenarios;
 /// <summary>Who takes part, how often, and where. Disposed, what was compiled for it is gone.</summary>
 internal sealed class RunPlan : IDisposable
 {
-    private RunPlan(int rounds, IReadOnlyList<Contestant> contestants, (string Server, string Client)? cores, LimitProgram? limit)
+    private RunPlan(int rounds, IReadOnlyList<Contestant> contestants, bool areNamed, (string Server, string Client)? cores, LimitProgram? limit)
     {
         Rounds = rounds;
         Contestants = contestants;
+        AreNamed = areNamed;
         (ServerCores, ClientCores) = (cores?.Server, cores?.Client);
         Limit = limit;
     }
@@ -17,6 +18,9 @@ internal sealed class RunPlan : IDisposable
     public int Rounds { get; }
 
     public IReadOnlyList<Contestant> Contestants { get; }
+
+    /// <summary>They were asked for one by one, and whoever did is told of one that cannot take part.</summary>
+    public bool AreNamed { get; }
 
     /// <summary>As taskset(1) takes them; null for all.</summary>
     public string? ServerCores { get; }
@@ -30,7 +34,8 @@ internal sealed class RunPlan : IDisposable
     public string Placement => ServerCores is null ? "not pinned" : $"server on core {ServerCores}, client on {ClientCores}";
 
     /// <summary>Null if it cannot be carried out; standard error has said why.</summary>
-    public static RunPlan? TryCreate(int rounds, IReadOnlyList<Contestant> contestants, bool pin)
+    /// <param name="named">Null for the usual ones.</param>
+    public static RunPlan? TryCreate(int rounds, IReadOnlyList<Contestant>? named, bool pin)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -45,6 +50,7 @@ internal sealed class RunPlan : IDisposable
             return null;
         }
 
+        var contestants = named ?? Contestant.Usual;
         var limit = default(LimitProgram);
         if (contestants.FirstOrDefault(contestant => !contestant.IsManaged) is { } native && (limit = LimitProgram.TryCompile(out var reason)) is null)
         {
@@ -56,7 +62,7 @@ internal sealed class RunPlan : IDisposable
             }
         }
 
-        return new RunPlan(rounds, contestants, cores, limit);
+        return new RunPlan(rounds, contestants, named is not null, cores, limit);
     }
 
     public void Dispose() => Limit?.Dispose();

@@ -15,6 +15,9 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     private static readonly Metric[] OfEcho =
         [Metric.MessagesPerSecond, Metric.P50, Metric.P99, Metric.P999, Metric.CpuPerMessage, Metric.ServerCore, Metric.ClientCore];
 
+    private static readonly Metric[] OfHandshakes =
+        [Metric.ConnectionsPerSecond, Metric.P50, Metric.P99, Metric.CpuPerConnection, Metric.ServerCore, Metric.ClientCore, Metric.Resumed];
+
     public static readonly IReadOnlyList<Scenario> All =
     [
         Echo("pingpong", new Load(64, 1, 64), "Small messages, one at a time on each connection."),
@@ -28,6 +31,14 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
         new("churn", ScenarioKind.Churn, new Load(64, 1, 64),
             "Connect, one echo, FIN from the client, FIN from the server; the latency is that of all of it.",
             [Metric.ConnectionsPerSecond, Metric.P50, Metric.P99, Metric.CpuPerConnection, Metric.ServerCore, Metric.ClientCore]),
+        Echo("tls-pingpong", new Load(64, 1, 64, Tls: true), "Small messages, encrypted, one at a time on each connection."),
+        Echo("tls-bulk", new Load(16, 1, 16 * 1024, Tls: true), "Large messages, encrypted."),
+        new("tls-handshakes", ScenarioKind.Churn, new Load(64, 1, 64, Tls: true),
+            "Connect, a full TLS handshake (the client never offers a ticket), one echo, both ends; the latency is that of all of it.", OfHandshakes),
+        new("tls-resumptions", ScenarioKind.Resumption, new Load(64, 1, 64, Tls: true),
+            "The same, and the client offers the ticket of a connection that has ended.", OfHandshakes),
+        new("tls-allocations", ScenarioKind.Allocations, new Load(64, 1, 64, Tls: true),
+            "Allocated bytes for an encrypted message, those of SslStream included.", [Metric.BytesPerMessage]),
         new("idle", ScenarioKind.Idle, new Load(10_000, 1, 64),
             "Connections that spoke once and wait, in a fresh process: its growth for each, and its CPU time, watched for twice the measured time.",
             [Metric.KibibytesPerConnection, Metric.IdleCpu]),
@@ -50,12 +61,14 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     /// <summary>Whether what earlier rounds left in a process would be measured with it.</summary>
     public bool NeedsFreshServer => Kind is ScenarioKind.Idle or ScenarioKind.Allocations;
 
-    /// <summary>Whether there is something to measure: one without a managed heap allocates nothing on it, and not every one serves answers.</summary>
-    public bool CanMeasure(Contestant contestant) => Kind switch
+    /// <summary>Why there is nothing to measure of a contestant, to follow its name; null if there is.</summary>
+    public string? ReasonToLeaveOut(Contestant contestant) => (contestant.Tls, Kind) switch
     {
-        ScenarioKind.Allocations => contestant.IsManaged,
-        ScenarioKind.Ends => contestant.TakesHandlers,
-        _ => true,
+        (TlsSupport.None, _) when Load.Tls => "it does not serve TLS",
+        (TlsSupport.Only, _) when !Load.Tls => "it serves nothing but TLS",
+        (_, ScenarioKind.Allocations) when !contestant.IsManaged => "it has no managed heap",
+        (_, ScenarioKind.Ends) when !contestant.TakesHandlers => "it does not serve answers",
+        _ => null,
     };
 
     public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);

@@ -6,6 +6,10 @@ internal enum ScenarioKind
     Echo,
     Stream,
     Churn,
+
+    /// <summary>The same, and each TLS handshake after the first ones is an abbreviated one.</summary>
+    Resumption,
+
     Idle,
     Allocations,
     Ends,

@@ -14,11 +14,11 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
 
     public async Task<ScenarioResult> RunAsync(CancellationToken cancellationToken)
     {
-        var results = plan.Contestants.Select(contestant => new ContestantResult(contestant)).ToArray();
+        var results = TakingPart();
         if (!scenario.NeedsFreshServer)
         {
             // All before the first round: a turn differs from the others in nothing but who serves.
-            foreach (var result in results.Where(result => scenario.CanMeasure(result.Contestant)))
+            foreach (var result in results)
             {
                 await TryAsync(result, "at its start", () => StartAsync(result, cancellationToken));
             }
@@ -32,7 +32,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
             for (var turn = 0; turn < results.Length; turn++)
             {
                 var result = results[(round + turn) % results.Length];
-                if (result.Failure is null && scenario.CanMeasure(result.Contestant))
+                if (result.Failure is null)
                 {
                     await TryAsync(result, $"in round {round}", () => RoundAsync(result, round, cancellationToken));
                 }
@@ -51,6 +51,24 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
         }
     }
 
+    private ContestantResult[] TakingPart()
+    {
+        var results = new List<ContestantResult>();
+        foreach (var contestant in plan.Contestants)
+        {
+            if (scenario.ReasonToLeaveOut(contestant) is not { } reason)
+            {
+                results.Add(new ContestantResult(contestant));
+            }
+            else if (plan.AreNamed)
+            {
+                Console.Error.WriteLine($"{contestant.Title} is left out of {scenario.Name}: {reason}.");
+            }
+        }
+
+        return [.. results];
+    }
+
     private async Task TryAsync(ContestantResult result, string when, Func<Task> run)
     {
         try
@@ -65,7 +83,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
     }
 
     private async Task StartAsync(ContestantResult result, CancellationToken cancellationToken) => _servers[result] =
-        await ServerProcess.StartAsync(result.Contestant, scenario.Service, plan.Limit?.FilePath, plan.ServerCores, cancellationToken);
+        await ServerProcess.StartAsync(result.Contestant, scenario.Service, scenario.Load.Tls, plan.Limit?.FilePath, plan.ServerCores, cancellationToken);
 
     private async Task RoundAsync(ContestantResult result, int round, CancellationToken cancellationToken)
     {

@@ -45,6 +45,6 @@ internal sealed unsafe class Epoll : IDisposable
         var @event = stackalloc byte[16];
         Unsafe.WriteUnaligned(@event, events);
         Unsafe.WriteUnaligned(@event + DataOffset, (ulong)number);
-        NativeSocket.Checked(Libc.EpollControl(_descriptor, operation, socket.Descriptor, @event), "epoll_ctl");
+        NativeSocket.Checked(Libc.EpollControl(_descriptor, operation, socket.Number, @event), "epoll_ctl");
     }
 }

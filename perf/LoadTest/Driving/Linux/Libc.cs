@@ -32,6 +32,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static partial nint Write(int file, byte* bytes, nint length);
 
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int ControlFile(int descriptor, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    public static partial int Poll(Polled* watched, nuint count, int timeoutInMilliseconds);
+
     [LibraryImport("libc", EntryPoint = "shutdown", SetLastError = true)]
     public static partial int Shutdown(int descriptor, int direction);
 
@@ -46,4 +52,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
     public static partial int EpollWait(int epoll, void* events, int most, int timeoutInMilliseconds);
+
+    // pollfd.
+    internal struct Polled
+    {
+        public int Descriptor;
+        public short Events;
+        public short Found;
+    }
 }

@@ -7,7 +7,7 @@ namespace Peregrine.LoadTest.Driving.Linux;
 /// A TCP client socket without <see cref="System.Net.Sockets.Socket"/>: what the client spends on a message must be less than what the fastest
 /// server spends, or the client is what is measured. socket(2), tcp(7), ip(7). Not safe for several threads.
 /// </summary>
-internal readonly unsafe struct NativeSocket(int descriptor)
+internal readonly unsafe struct NativeSocket(int descriptor) : IClientSocket
 {
     private const int WouldBlock = 11;
     private const int Interrupted = 4;
@@ -22,7 +22,12 @@ internal readonly unsafe struct NativeSocket(int descriptor)
     private const int BindAddressNoPort = 24;
     private const int LimitInSeconds = 15;
 
-    public int Descriptor => descriptor;
+    /// <summary>The file descriptor.</summary>
+    public int Number => descriptor;
+
+    public NativeSocket Descriptor => this;
+
+    public bool HasReceived => false;
 
     /// <summary>
     /// Connects to 127.0.0.1. The port of the source is chosen with the destination known (IP_BIND_ADDRESS_NO_PORT), so each source address has all
@@ -39,10 +44,10 @@ internal readonly unsafe struct NativeSocket(int descriptor)
         {
             socket.Set(0, BindAddressNoPort, 1);
             var address = new Address { Family = Internet, InternetAddress = BinaryPrimitives.ReverseEndianness(source) };
-            Checked(Libc.Bind(descriptor: socket.Descriptor, &address, sizeof(Address)), "bind");
+            Checked(Libc.Bind(socket.Number, &address, sizeof(Address)), "bind");
             address.InternetAddress = BinaryPrimitives.ReverseEndianness(SourceAddresses.Loopback);
             address.Port = BinaryPrimitives.ReverseEndianness((ushort)port);
-            Checked(Libc.Connect(socket.Descriptor, &address, sizeof(Address)), "connect");
+            Checked(Libc.Connect(socket.Number, &address, sizeof(Address)), "connect");
             return socket;
         }
         catch
@@ -62,7 +67,17 @@ internal readonly unsafe struct NativeSocket(int descriptor)
         return this;
     }
 
-    /// <summary>The bytes received; 0 for the peer's FIN; -1 if there is nothing.</summary>
+    /// <summary>Operations without a flag of their own do not wait either.</summary>
+    public NativeSocket WithoutWaiting()
+    {
+        const int SetFlags = 4;
+        const int NonBlocking = 0x800;
+        Checked(Libc.ControlFile(descriptor, SetFlags, NonBlocking), "fcntl");
+        return this;
+    }
+
+    public bool TryHandshake() => true;
+
     public int TryReceive(Span<byte> buffer)
     {
         fixed (byte* bytes = buffer)
@@ -72,7 +87,6 @@ internal readonly unsafe struct NativeSocket(int descriptor)
         }
     }
 
-    /// <summary>The bytes that the kernel took, which may be 0.</summary>
     public int TrySend(ReadOnlySpan<byte> bytes)
     {
         fixed (byte* first = bytes)
@@ -109,6 +123,19 @@ internal readonly unsafe struct NativeSocket(int descriptor)
         long offset = 0;
         return Math.Max(Waited(Libc.SendFile(descriptor, file, &offset, length), "sendfile"), 0);
     }
+
+    /// <summary>Waits until there is something to receive, or the peer's FIN.</summary>
+    public void WaitUntilReadable()
+    {
+        const short Readable = 1;
+        var watched = new Libc.Polled { Descriptor = descriptor, Events = Readable };
+        if (Waited(Libc.Poll(&watched, 1, LimitInSeconds * 1_000), "poll") == 0)
+        {
+            throw new IOException($"poll: nothing came for {LimitInSeconds} s.");
+        }
+    }
+
+    public bool ReceiveMore() => Receive(stackalloc byte[1]) > 0;
 
     public void ShutdownSend() => Checked(Libc.Shutdown(descriptor, EndOfSending), "shutdown");
 

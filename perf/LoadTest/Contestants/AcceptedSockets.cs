@@ -3,18 +3,18 @@ using System.Net.Sockets;
 
 namespace Peregrine.LoadTest.Contestants;
 
-/// <summary>What SocketAsyncEventArgs can do with nothing above it: the limit for a transport that is built on them.</summary>
-internal static class RawSaeaContestant
+/// <summary>The least that accepts, for contestants that serve a plain socket each.</summary>
+internal static class AcceptedSockets
 {
     private const int Backlog = 4096;
 
-    public static Task<RunningServer> StartAsync(Service service)
+    public static Task<RunningServer> ServeAsync(Action<Socket> serve)
     {
         var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(Backlog);
         var stopping = new CancellationTokenSource();
-        var accepting = AcceptAsync(listener, service, stopping.Token);
+        var accepting = AcceptAsync(listener, serve, stopping.Token);
         return Task.FromResult(new RunningServer(((IPEndPoint)listener.LocalEndPoint!).Port, async () =>
         {
             await stopping.CancelAsync();
@@ -24,7 +24,7 @@ internal static class RawSaeaContestant
         }));
     }
 
-    private static async Task AcceptAsync(Socket listener, Service service, CancellationToken stopping)
+    private static async Task AcceptAsync(Socket listener, Action<Socket> serve, CancellationToken stopping)
     {
         try
         {
@@ -32,7 +32,7 @@ internal static class RawSaeaContestant
             {
                 var socket = await listener.AcceptAsync(stopping);
                 socket.NoDelay = true;
-                new RawSaeaConnection(socket, service).Start();
+                serve(socket);
             }
         }
         catch (OperationCanceledException)
