@@ -305,6 +305,7 @@ internal sealed class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, 
         {
             while (true)
             {
+                _session.Stream.BeginDecrypting();
                 var awaiter = _tls.ReadAsync(_target?.Free ?? default).ConfigureAwait(false).GetAwaiter();
                 if (!awaiter.IsCompleted)
                 {
