@@ -13,7 +13,7 @@ namespace Peregrine.Middleware.Tls;
 /// One thread at a time runs it: the flow that flushes, or the completion of the transport's flush. While it waits for that, the end may take it over:
 /// what is left is then encrypted without waiting, and the transport's close sends it within bounds of its own.
 /// </remarks>
-internal sealed class TlsSendLoop
+internal sealed partial class TlsSendLoop
 {
     /// <summary>What a record holds at most (RFC 8446 §5.1).</summary>
     public const int RecordSizeInBytes = 16 * 1024;
@@ -161,71 +161,11 @@ internal sealed class TlsSendLoop
         Run();
     }
 
-    public void CancelPendingFlush()
-    {
-        CancellationTokenRegistration registration;
-        lock (Gate)
-        {
-            if (!_pending.RequestCancel())
-            {
-                return;
-            }
-
-            registration = _pending.BeginEnding(byCancel: true);
-            KeepLentLocked();
-        }
-
-        registration.Unregister();
-        _writer.EndFlushOnScheduler(isCanceled: true, exception: null);
-    }
-
     public void EndPending()
     {
         lock (Gate)
         {
             _pending.End();
-        }
-    }
-
-    /// <summary>Sends what was written, unless it is discarded, and the close_notify, without waiting. Called once.</summary>
-    public void Finish(ref WriteChain written, bool discard)
-    {
-        CancellationTokenRegistration registration = default;
-        bool isWaiting, run;
-        lock (Gate)
-        {
-            // What is written last comes behind what is lent.
-            KeepLentLocked();
-            if (discard || _closed)
-            {
-                written.Return();
-            }
-            else
-            {
-                EnqueueLocked(ref written);
-            }
-
-            _isFinishing = true;
-            isWaiting = _pending.IsWaiting;
-            if (isWaiting)
-            {
-                registration = _pending.BeginEnding(byCancel: true);
-            }
-
-            // Parked: it is taken over, and what it waits for ends without effect.
-            run = _state is SendState.Idle or SendState.Parked;
-            _state = run ? SendState.Running : _state;
-        }
-
-        if (isWaiting)
-        {
-            registration.Unregister();
-            _writer.EndFlushOnScheduler(isCanceled: false, exception: null);
-        }
-
-        if (run)
-        {
-            Run();
         }
     }
 
@@ -400,57 +340,6 @@ internal sealed class TlsSendLoop
         return false;
     }
 
-    /// <summary>False if nothing is left to encrypt.</summary>
-    private bool TryTakePiece(out bool isFinishing)
-    {
-        lock (Gate)
-        {
-            isFinishing = _isFinishing;
-            while (_first is { Length: 0 } empty)
-            {
-                _first = empty.Return();
-            }
-
-            _isPieceLent = _first is null;
-            if (_isPieceLent)
-            {
-                _last = null;
-                _piece = _lent[..Math.Min(_lent.Length, RecordSizeInBytes)];
-            }
-            else
-            {
-                _piece = _first!.UnsentUpTo(RecordSizeInBytes);
-            }
-
-            return _piece.Length > 0 && !_closed;
-        }
-    }
-
-    /// <summary>The piece is encrypted. True if there is more.</summary>
-    private bool ConsumePiece()
-    {
-        lock (Gate)
-        {
-            if (_isPieceLent)
-            {
-                _lent = _lent[_piece.Length..];
-            }
-            else
-            {
-                _first!.Consume(_piece.Length);
-                _queued -= _piece.Length;
-                if (_first.Length == 0)
-                {
-                    _first = _first.Return();
-                    _last = _first is null ? null : _last;
-                }
-            }
-
-            _piece = default;
-            return _first is not null || _lent.Length > 0;
-        }
-    }
-
     /// <summary>All is sent. False if there is more by now.</summary>
     private bool TryEnd()
     {
@@ -473,154 +362,6 @@ internal sealed class TlsSendLoop
         registration.Unregister();
         _writer.EndFlush(result, exception: null);
         return true;
-    }
-
-    /// <summary>Nothing more can be sent: what is left is discarded.</summary>
-    private void Close(Exception? exception)
-    {
-        CancellationTokenRegistration registration;
-        FlushResult result;
-        bool isPending, isFinishing;
-        lock (Gate)
-        {
-            _closed = true;
-            ReturnAllLocked();
-            isFinishing = _isFinishing;
-            _state = isFinishing ? SendState.Running : SendState.Idle;
-            isPending = TryTakePendingLocked(out registration, out result);
-        }
-
-        if (exception is not null)
-        {
-            _session.OnSendFailed(exception);
-        }
-
-        if (isPending)
-        {
-            registration.Unregister();
-            _writer.EndFlush(result, exception: null);
-        }
-
-        if (isFinishing)
-        {
-            SendCloseNotify();
-        }
-    }
-
-    /// <summary>The last step. In the transport's output, it is sent by the transport's own end.</summary>
-    public void SendCloseNotify()
-    {
-        if (!_closed)
-        {
-            if (!_transport.TryBeginShutDown())
-            {
-                return; // It is called again.
-            }
-
-            try
-            {
-                var notifying = _tls.ShutdownAsync();
-                _ = notifying.Exception; // It is done at once: what it writes is only copied.
-            }
-            catch (Exception)
-            {
-                // TLS has failed before, and the peer is told by that.
-            }
-
-            _transport.EndShutDown();
-        }
-
-        CancellationTokenRegistration registration;
-        FlushResult result;
-        bool isPending, completesTransport;
-        lock (Gate)
-        {
-            _state = SendState.Finished;
-            ReturnAllLocked();
-            completesTransport = CompletesTransport;
-            isPending = TryTakePendingLocked(out registration, out result);
-        }
-
-        if (isPending)
-        {
-            registration.Unregister();
-            _writer.EndFlush(result, exception: null);
-        }
-
-        if (completesTransport)
-        {
-            _session.CompleteTransportOutput();
-        }
-
-        _finished.TrySetResult();
-    }
-
-    private void OnTokenCanceled(CancellationToken token)
-    {
-        lock (Gate)
-        {
-            // A registration that could not be withdrawn in time must not cancel a later flush that has another token.
-            if (!_pending.IsWaiting || _pending.Token != token)
-            {
-                return;
-            }
-
-            _pending.BeginEnding(byCancel: true);
-            KeepLentLocked();
-        }
-
-        _writer.EndFlushOnScheduler(isCanceled: true, new OperationCanceledException(token));
-    }
-
-    private bool TryTakePendingLocked(out CancellationTokenRegistration registration, out FlushResult result)
-    {
-        registration = default;
-        result = default;
-        if (!_pending.IsPending)
-        {
-            return false;
-        }
-
-        result = new FlushResult(_pending.TakeCancelRequest(), _closed);
-        registration = _pending.BeginEnding(byCancel: false);
-        return true;
-    }
-
-    private void EnqueueLocked(ref WriteChain written)
-    {
-        if (!written.HasBlocks)
-        {
-            return;
-        }
-
-        _queued += written.Length;
-        var (first, last) = written.Take();
-        _last?.Append(first);
-        _first ??= first;
-        _last = last;
-    }
-
-    /// <summary>What was lent is the caller's again, but for a piece that is being encrypted, for whose end the caller waits.</summary>
-    private void KeepLentLocked()
-    {
-        var inUse = _isPieceLent ? _piece.Length : 0;
-        if (_lent.Length > inUse)
-        {
-            var copy = default(WriteChain);
-            copy.Copy(_writer.Blocks, _lent.Span[inUse..]);
-            EnqueueLocked(ref copy);
-            _lent = _lent[..inUse];
-        }
-    }
-
-    private void ReturnAllLocked()
-    {
-        BufferSegment.ReturnAll(_first);
-        _first = null;
-        _last = null;
-        _queued = 0;
-        _lent = default;
-        _piece = default;
     }
 
     private enum SendState : byte

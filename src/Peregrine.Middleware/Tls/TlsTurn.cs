@@ -13,7 +13,7 @@ internal struct TlsTurn
 
     private int _state;
 
-    /// <summary>TLS gets bytes to decrypt. A shutdown that is under way, on another thread, is over in a moment.</summary>
+    /// <summary>TLS is about to decrypt. A shutdown that is under way, on another thread, is over in a moment.</summary>
     public void BeginDecrypting()
     {
         var spin = default(SpinWait);
@@ -23,8 +23,18 @@ internal struct TlsTurn
         }
     }
 
-    /// <summary>TLS asks for more, or is done. True if a shutdown waits: the caller runs it.</summary>
-    public bool EndDecrypting() => _state != Free && Interlocked.Exchange(ref _state, Free) == ShutDownWaits;
+    /// <summary>TLS asks for more, or is done. True if a shutdown waits: the caller runs it. Without effect on one that is under way.</summary>
+    public bool EndDecrypting()
+    {
+        if (Interlocked.CompareExchange(ref _state, Free, Decrypting) != ShutDownWaits)
+        {
+            return false;
+        }
+
+        // Only the reading side, whose call this is, leaves that state.
+        Volatile.Write(ref _state, Free);
+        return true;
+    }
 
     /// <summary>False if it must wait: <see cref="EndDecrypting"/> tells when.</summary>
     public bool TryBeginShutDown()

@@ -59,6 +59,9 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
 
     public void EndShutDown() => _turn.EndShutDown();
 
+    /// <summary>TLS is about to be read from, and may have something to decrypt.</summary>
+    public void BeginDecrypting() => _turn.BeginDecrypting();
+
     /// <summary>TLS has done what it could with what it got.</summary>
     public void EndDecrypting()
     {

@@ -18,12 +18,13 @@ internal sealed class TlsTest : IAsyncDisposable
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    private readonly LeakCheckingMemoryPool _pool = new();
+    private readonly LeakCheckingMemoryPool _pool;
     private readonly ServiceProvider _services;
     private readonly IConnectionListener _listener;
     private readonly InMemoryTransport _transport;
     private readonly ConnectionDelegate _pipeline;
     private readonly List<Task> _running = [];
+    private readonly List<ConnectionContext> _clients = [];
 
     private TlsTest(InMemoryTransport transport, IConnectionListener listener, LeakCheckingMemoryPool pool, ServiceProvider services, ConnectionDelegate pipeline)
     {
@@ -92,6 +93,7 @@ internal sealed class TlsTest : IAsyncDisposable
             await server.DisposeAsync();
         });
         _running.Add(running);
+        _clients.Add(client);
         return (client, server, running);
     }
 
@@ -135,6 +137,8 @@ internal sealed class TlsTest : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // Those of a test that has failed: without effect on one that is disposed.
+        _clients.ForEach(client => client.Abort());
         await Task.WhenAll(_running).WaitAsync(Limit, TimeProvider.System);
         await _listener.DisposeAsync();
         await _pool.WhenAllReturnedAsync(Limit);
