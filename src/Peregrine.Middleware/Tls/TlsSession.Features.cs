@@ -33,6 +33,9 @@ internal sealed partial class TlsSession : IConnectionBufferFeature, IConnection
 
     public bool IsSendPending => _writer.IsSending || _transportBuffers?.IsSendPending == true;
 
+    /// <summary>Nothing happens above the transport that does not also happen there, but for what is written and not flushed.</summary>
+    public uint? ActivityStamp => _transportBuffers?.ActivityStamp;
+
     public IUnsentBytesLimit? UnsentBytesLimit
     {
         get => _transportBuffers?.UnsentBytesLimit;
