@@ -54,6 +54,7 @@ public interface IConnectionBufferFeature
     /// <summary>
     /// A number that is another one as soon as bytes were received or sent, or something has begun to wait for either; null where that cannot be told.
     /// As long as it stays the same, and nothing was there to wait for, nobody needs to look at the rest, but for what is written and not flushed.
+    /// Middleware that replaces the transport's feature passes its number on, or has none.
     /// </summary>
     uint? ActivityStamp => null;
 

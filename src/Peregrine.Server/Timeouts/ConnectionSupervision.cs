@@ -229,6 +229,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         if (Interlocked.Exchange(ref _handshake, null) is { } turn)
         {
             _buffers = _owner.Context.Features.Get<IConnectionBufferFeature>();
+            EndRest();
             Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));
         }
     }

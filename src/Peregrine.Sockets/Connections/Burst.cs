@@ -21,21 +21,25 @@ internal struct Burst
 
     public void Add(int bytes)
     {
-        _operations++;
+        Count();
         _bytes += Math.Min(bytes, MostBytes);
     }
 
     /// <summary>An operation that was waited for.</summary>
     public void Touch()
     {
-        _operations++;
+        Count();
         _before++;
     }
 
     /// <summary>A wait has given the thread to others.</summary>
     public void Restart()
     {
-        _before = ++_operations;
+        Count();
+        _before = _operations;
         _bytes = 0;
     }
+
+    // Published behind what it counts.
+    private void Count() => Volatile.Write(ref _operations, _operations + 1);
 }

@@ -84,7 +84,7 @@ internal struct Receiver<TSocket>
 
     private void Count(int bytes)
     {
-        _connection.Burst.Add(bytes);
         Volatile.Write(ref _bytes, _bytes + bytes);
+        _connection.Burst.Add(bytes); // After what it stands for.
     }
 }

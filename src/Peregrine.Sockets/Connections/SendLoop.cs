@@ -325,9 +325,9 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             return false;
         }
 
-        _connection.Burst.Touch();
         Interlocked.Add(ref _bytesSent, result.Bytes);
         Interlocked.Add(ref _queuedBytes, -result.Bytes);
+        _connection.Burst.Touch(); // After what it stands for.
         _queue.Head!.Consume(result.Bytes);
         return Next();
     }

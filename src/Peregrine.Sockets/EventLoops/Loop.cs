@@ -9,7 +9,7 @@ internal abstract class Loop(LoopTable table, int mostEvents)
 
     public EpollSet Set { get; } = new(mostEvents);
 
-    /// <summary>Runs work where its connections go on. What it throws is logged.</summary>
+    /// <summary>Runs work where its connections go on. What it throws is logged on an event loop, and on the thread pool as fatal as anything else there.</summary>
     public abstract void Post(IThreadPoolWorkItem work, LoopOrigin origin);
 }
 

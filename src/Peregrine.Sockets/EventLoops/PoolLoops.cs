@@ -7,6 +7,9 @@ namespace Peregrine.Sockets.EventLoops;
 /// Loops whose events the thread pool handles, for the whole process. While there are events, the pool's own threads look for the next ones
 /// (<see cref="PoolLoop"/>), without a thread in between; one thread more waits for all loops that have run out of them. They live as long as the process.
 /// </summary>
+/// <remarks>
+/// A set that is itself in a set makes the kernel look for cycles, under one lock, at each descriptor that is added (fs/eventpoll.c): once for each connection.
+/// </remarks>
 internal sealed class PoolLoops : ILoops
 {
     private static readonly Lock s_lock = new();

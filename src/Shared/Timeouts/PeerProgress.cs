@@ -67,7 +67,7 @@ internal struct PeerProgress(uint now)
     /// </summary>
     public readonly uint QuietTime(uint now, IConnectionByteCountFeature counts, IConnectionBufferFeature? buffers, in TimeoutValues limits)
     {
-        if (_moved > 0 || _isOwed || (limits.Idle > 0 && (_acknowledged < counts.BytesSent || buffers?.IsSendPending == true)))
+        if (_moved > 0 || _isOwed || ((limits.Idle > 0 || limits.WriteProgress > 0) && (_acknowledged < counts.BytesSent || buffers?.IsSendPending == true)))
         {
             return 0;
         }
