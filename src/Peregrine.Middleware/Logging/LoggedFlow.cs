@@ -23,12 +23,22 @@ internal sealed class LoggedFlow(
     private byte[]? _dumped;
     private int _dumpedCount;
     private bool _hasEnded;
+    private bool _isDisposed;
 
     public void Add(in ReadOnlySequence<byte> bytes)
     {
-        foreach (var segment in bytes)
+        lock (_lock)
         {
-            Add(segment.Span);
+            // Of a read that its handler has left behind: the memory may be another connection's by now.
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            foreach (var segment in bytes)
+            {
+                AddLocked(segment.Span);
+            }
         }
     }
 
@@ -36,20 +46,10 @@ internal sealed class LoggedFlow(
     {
         lock (_lock)
         {
-            _count += bytes.Length;
-            var copied = Math.Min(bytes.Length, maxDumpSize - _dumpedCount);
-            if (copied <= 0)
+            if (!_isDisposed)
             {
-                return;
+                AddLocked(bytes);
             }
-
-            if (_dumped is null || _dumped.Length < _dumpedCount + copied)
-            {
-                GrowLocked(_dumpedCount + copied);
-            }
-
-            bytes[..copied].CopyTo(_dumped.AsSpan(_dumpedCount));
-            _dumpedCount += copied;
         }
     }
 
@@ -93,8 +93,17 @@ internal sealed class LoggedFlow(
         }
     }
 
-    /// <summary>Gives back what no entry was made of.</summary>
-    public void Dispose() => Return(Take().Dumped);
+    /// <summary>Gives back what no entry was made of. What comes afterwards is not looked at, and there are no more entries.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            _hasEnded = true;
+        }
+
+        Return(Take().Dumped);
+    }
 
     private Entry Take(bool isSent = true)
     {
@@ -149,6 +158,24 @@ internal sealed class LoggedFlow(
         {
             ArrayPool<bool>.Shared.Return(hidden);
         }
+    }
+
+    private void AddLocked(ReadOnlySpan<byte> bytes)
+    {
+        _count += bytes.Length;
+        var copied = Math.Min(bytes.Length, maxDumpSize - _dumpedCount);
+        if (copied <= 0)
+        {
+            return;
+        }
+
+        if (_dumped is null || _dumped.Length < _dumpedCount + copied)
+        {
+            GrowLocked(_dumpedCount + copied);
+        }
+
+        bytes[..copied].CopyTo(_dumped.AsSpan(_dumpedCount));
+        _dumpedCount += copied;
     }
 
     private void GrowLocked(int size)

@@ -11,6 +11,12 @@ internal sealed class LoggedWriter(PipeWriter inner, LoggedFlow flow) : Delegati
 {
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            // Nothing is sent, and what is written stays for the next flush.
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        }
+
         // Before the peer can have it: its answer is logged behind.
         LogUnlessCompleted();
         return base.FlushAsync(cancellationToken);

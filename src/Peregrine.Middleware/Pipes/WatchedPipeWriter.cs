@@ -4,14 +4,18 @@ namespace Peregrine.Middleware.Pipes;
 
 /// <summary>A writer that knows whether a flush waits, and where it goes on.</summary>
 /// <param name="inner">The writer that is wrapped.</param>
-/// <param name="onWaited">Called when a flush that had to wait has completed.</param>
+/// <param name="onWaited">Called when a flush that had to wait has completed, and was not cancelled: that tells nothing of the peer.</param>
 /// <param name="resumesOnThreadPool">Whether it goes on on the thread pool; otherwise where the inner writer does.</param>
 internal sealed class WatchedPipeWriter(PipeWriter inner, Action? onWaited, bool resumesOnThreadPool) : DelegatingPipeWriter(inner)
 {
     private readonly PendingOperation<FlushResult> _pending = new(
         onWaited is null ? null : result =>
         {
-            onWaited();
+            if (!result.IsCanceled)
+            {
+                onWaited();
+            }
+
             return result;
         },
         resumesOnThreadPool);

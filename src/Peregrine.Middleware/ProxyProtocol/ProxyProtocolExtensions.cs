@@ -51,7 +51,7 @@ public static class ProxyProtocolExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(options);
-        var receiver = new ProxyProtocolReceiver(options, builder.ApplicationServices);
+        var receiver = new ProxyProtocolReceiver(options, builder.ApplicationServices, (builder as IEndpointConnectionBuilder)?.EndpointName);
         builder.Use(next => new ProxyProtocolMiddleware(receiver, next).OnConnectionAsync);
         return builder;
     }

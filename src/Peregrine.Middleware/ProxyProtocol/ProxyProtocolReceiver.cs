@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
@@ -16,11 +17,16 @@ internal sealed class ProxyProtocolReceiver
     private readonly bool _trustsAll;
     private readonly GuardedLogger _logger;
     private readonly Counter<long>? _rejected;
+    private readonly string? _endpoint;
     private readonly ReportInterval _warnings;
 
+    /// <param name="options">The options.</param>
+    /// <param name="services">Those of the pipeline.</param>
+    /// <param name="endpoint">The endpoint's name, if it has one.</param>
     /// <exception cref="ArgumentException">Nobody is trusted, or an option is out of its range.</exception>
-    public ProxyProtocolReceiver(ProxyProtocolOptions options, IServiceProvider? services)
+    public ProxyProtocolReceiver(ProxyProtocolOptions options, IServiceProvider? services, string? endpoint)
     {
+        _endpoint = endpoint;
         options.Validate();
         _trusted = new NetworkSet(options.TrustedNetworks);
         _trustsUnixSockets = options.TrustUnixSockets;
@@ -86,9 +92,15 @@ internal sealed class ProxyProtocolReceiver
             return;
         }
 
+        var tags = new TagList { { "error.type", HeaderFaults.NameOf(fault) } };
+        if (_endpoint is not null)
+        {
+            tags.Add("peregrine.endpoint", _endpoint);
+        }
+
         try
         {
-            _rejected.Add(1, new KeyValuePair<string, object?>("error.type", HeaderFaults.NameOf(fault)));
+            _rejected.Add(1, tags);
         }
         catch (Exception)
         {

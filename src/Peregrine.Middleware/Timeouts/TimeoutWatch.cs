@@ -87,6 +87,8 @@ internal sealed class TimeoutWatch
 
     private void Remove(WatchedConnection connection)
     {
+        // The beat may be going through a copy of the list.
+        connection.End();
         lock (_lock)
         {
             var last = _connections[^1];

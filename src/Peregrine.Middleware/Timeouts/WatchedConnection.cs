@@ -19,8 +19,13 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
     private readonly WatchedReader _input;
     private readonly WatchedPipeWriter _output;
 
+    // A look that ends the connection is done before its pipeline has ended, or does not begin.
+    private readonly Lock _lock = new();
+
     // The beat's.
     private PeerProgress _progress;
+
+    // Under the lock.
     private bool _isOver;
 
     private long _flushesWaited;
@@ -136,8 +141,25 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
 
     public void EndHandshake() => Volatile.Write(ref _isInHandshake, 0);
 
+    /// <summary>It is looked at no more: what comes behind its pipeline's end is not the peer's fault.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            _isOver = true;
+        }
+    }
+
     /// <summary>Once a second.</summary>
     public void Look(uint now, uint elapsed)
+    {
+        lock (_lock)
+        {
+            LookLocked(now, elapsed);
+        }
+    }
+
+    private void LookLocked(uint now, uint elapsed)
     {
         if (_isOver)
         {

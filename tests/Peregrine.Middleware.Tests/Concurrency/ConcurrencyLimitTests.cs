@@ -129,6 +129,24 @@ public sealed class ConcurrencyLimitTests : IDisposable
     }
 
     [Fact]
+    public async Task Inside_Kestrel_one_too_many_is_reset_and_counted()
+    {
+        await using var server = await Servers.KestrelAsync(listen => listen.UseConcurrencyLimit(1).Run(StayAsync), _log);
+        var rejected = Pipeline.CountRejected(server.Services, out var listener);
+        using var _ = listener;
+        await using var inside = await server.ConnectAsync();
+        await TestTimeout.UntilAsync(() => Inside.Count == 1);
+        await using var refused = await server.ConnectAsync();
+        await Assert.ThrowsAsync<IOException>(() => refused.ReadAsync(new byte[1]).Bounded());
+        Assert.Equal(new Dictionary<string, long> { ["rejected_concurrency"] = 1 }, rejected);
+        Inside[0].Done.SetResult();
+        Assert.Equal(0, await inside.ReadAsync(new byte[1]).Bounded());
+        await using var next = await server.ConnectAsync();
+        await TestTimeout.UntilAsync(() => Inside.Count == 2);
+        Inside[1].Done.SetResult();
+    }
+
+    [Fact]
     public void Numbers_that_cannot_be_are_refused()
     {
         var builder = new ConnectionBuilder(Pipeline.Services());

@@ -229,6 +229,41 @@ public sealed partial class ConnectionLoggingTests
     }
 
     [Fact]
+    public async Task A_flush_that_is_cancelled_beforehand_is_not_said_to_send()
+    {
+        var log = new RecordedLog(LogLevel.Trace);
+        await using var pipeline = Build(log, static _ => { }, async connection =>
+        {
+            connection.Transport.Output.Write("later"u8);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                async () => await connection.Transport.Output.FlushAsync(new CancellationToken(canceled: true)));
+            Assert.Empty(log.WithId(Dumped, Category));
+            await connection.Transport.Output.FlushAsync();
+        });
+        await (await pipeline.ConnectAsync()).Ended.Bounded();
+        Assert.Equal("later"u8.ToArray(), BytesOf(log, "Sent"));
+    }
+
+    [Fact]
+    public async Task What_comes_for_a_read_that_the_handler_has_left_behind_is_not_logged()
+    {
+        // By then the server may have given the memory of its bytes to another connection.
+        var log = new RecordedLog(LogLevel.Trace);
+        var left = Task.CompletedTask;
+        await using var pipeline = Build(log, static _ => { }, connection =>
+        {
+            left = connection.Transport.Input.ReadAsync().AsTask();
+            return Task.CompletedTask;
+        });
+        var run = await pipeline.ConnectAsync();
+        await run.Ended.Bounded();
+        await run.Client.Transport.Output.WriteAsync("of another"u8.ToArray());
+        await run.Client.Transport.Output.CompleteAsync();
+        await left.Bounded();
+        Assert.DoesNotContain(log.Entries, entry => entry.Category == Category);
+    }
+
+    [Fact]
     public async Task A_file_that_is_sent_is_in_the_log()
     {
         var path = Path.GetTempFileName();

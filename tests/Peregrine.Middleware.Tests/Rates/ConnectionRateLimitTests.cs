@@ -63,6 +63,32 @@ public sealed class ConnectionRateLimitTests
         Assert.True(await ComesInAsync(pipeline, "127.0.0.1"));
     }
 
+    [Fact]
+    public async Task Inside_Kestrel_one_that_comes_too_soon_is_reset_and_counted()
+    {
+        var clock = new FakeTimeProvider();
+        await using var server = await Servers.KestrelAsync(
+            listen => listen.UseConnectionRateLimit(1).Run(Handlers.EchoAsync), clock: clock);
+        var rejected = Pipeline.CountRejected(server.Services, out var listener);
+        using var _ = listener;
+        await EchoAsync(server);
+        await using (var refused = await server.ConnectAsync())
+        {
+            await Assert.ThrowsAsync<IOException>(() => refused.ReadAsync(new byte[1]).Bounded());
+        }
+
+        Assert.Equal(new Dictionary<string, long> { ["rejected_connection_rate"] = 1 }, rejected);
+        clock.Advance(TimeSpan.FromSeconds(2));
+        await EchoAsync(server);
+    }
+
+    private static async Task EchoAsync(RunningServer server)
+    {
+        await using var client = await server.ConnectAsync();
+        await client.WriteAsync(new byte[1]);
+        await client.ReadExactlyAsync(new byte[1]).AsTask().Bounded();
+    }
+
     private static async Task<bool> ComesInAsync(Pipeline pipeline, string? address)
     {
         EndPoint from = address is null ? new System.Net.Sockets.UnixDomainSocketEndPoint("/x") : new IPEndPoint(IPAddress.Parse(address), 1234);

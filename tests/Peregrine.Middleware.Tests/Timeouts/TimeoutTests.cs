@@ -1,4 +1,7 @@
+using System.Diagnostics.Metrics;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Peregrine.Features;
@@ -100,6 +103,77 @@ public sealed class TimeoutTests : IDisposable
 
         Assert.False(run.Server.ConnectionClosed.IsCancellationRequested);
         await EndsWithinAsync(run, 6, ConnectionCloseReason.WriteTimeout);
+    }
+
+    [Fact]
+    public async Task A_flush_that_is_cancelled_tells_nothing_of_the_peer()
+    {
+        long waits = 0;
+        await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), async connection =>
+        {
+            FlushResult result;
+            do
+            {
+                var flush = connection.Transport.Output.WriteAsync(new byte[80_000]);
+                if (!flush.IsCompleted)
+                {
+                    Interlocked.Increment(ref waits);
+                }
+
+                result = await flush;
+            }
+            while (!result.IsCompleted);
+        });
+        var run = await pipeline.ConnectAsync();
+        await TestTimeout.UntilAsync(() => Interlocked.Read(ref waits) > 0);
+        for (var i = 0; i < 5; i++)
+        {
+            Pass(1);
+            var before = Interlocked.Read(ref waits);
+            run.Server.Transport.Output.CancelPendingFlush();
+            await TestTimeout.UntilAsync(() => Interlocked.Read(ref waits) > before || run.Ended.IsCompleted);
+        }
+
+        await EndsWithinAsync(run, 1, ConnectionCloseReason.WriteTimeout);
+    }
+
+    [Fact]
+    public async Task A_connection_that_ends_during_a_beat_is_not_ended_by_it()
+    {
+        var done = new TaskCompletionSource();
+        await using var services = Pipeline.Services(_log, _clock);
+        await using var pipeline = Pipeline.Build(
+            services, builder => builder.UseTimeouts(timeouts => timeouts.Handshake = TimeSpan.FromSeconds(3)), async connection =>
+            {
+                await connection.Features.Get<IConnectionHandshakeFeature>()!.BeginHandshakeAsync();
+                await done.Task.WaitAsync(connection.ConnectionClosed);
+            });
+        var first = await pipeline.ConnectAsync();
+        var second = await pipeline.ConnectAsync();
+
+        // Called while the beat ends the first, with the second before it.
+        using var listener = new MeterListener();
+        var meters = services.GetRequiredService<IMeterFactory>();
+        var refused = 0;
+        listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Scope == meters)
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) =>
+        {
+            refused++;
+            done.TrySetResult();
+            SpinWait.SpinUntil(() => second.Ended.IsCompleted, TestTimeout.Limit);
+        });
+        listener.Start();
+        Pass(5);
+        await second.Ended.Bounded();
+        Assert.Equal(ConnectionCloseReason.HandshakeTimeout, first.Server.Features.Get<IConnectionCloseFeature>()!.Reason);
+        Assert.Equal(ConnectionCloseReason.None, second.Server.Features.Get<IConnectionCloseFeature>()!.Reason);
+        Assert.Equal(1, refused);
     }
 
     [Fact]
