@@ -121,7 +121,9 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
         : failure is IOException ? ("handshake", MessageOf(failure))
 
         // So SslStream tells of a first record that is no ClientHello, where hosts are looked for, and of a second ClientHello for another host.
-        : failure is NotSupportedException or InvalidOperationException and not ObjectDisposedException ? ("handshake", MessageOf(failure))
+        // Its look at a ClientHello that has nothing in it ends outside of an array.
+        : failure is NotSupportedException or ArgumentException or IndexOutOfRangeException
+            or (InvalidOperationException and not ObjectDisposedException) ? ("handshake", MessageOf(failure))
         : (Unforeseen, MessageOf(failure));
 
     /// <summary>The inner one says more.</summary>
