@@ -95,6 +95,29 @@ public abstract class BufferContract(Func<int, ValueTask<ConnectionPair>> connec
         return Task.CompletedTask;
     });
 
+    [Theory, BlockSizes]
+    public Task A_bound_is_told_of_also_by_large_writes_whose_flushes_are_given_up(int blockSize) => RunAsync(blockSize, async pair =>
+    {
+        var limit = new WriteBound(pair.Server);
+        Of(pair.Server).UnsentBytesLimit = limit;
+        var output = pair.Server.Transport.Output;
+        var large = new byte[100_000];
+
+        // Nobody reads, and what the transport takes has an end.
+        for (var i = 0; i < 1_000 && limit.Exceeded == 0; i++)
+        {
+            var writing = output.WriteAsync(large);
+            if (!writing.IsCompleted)
+            {
+                output.CancelPendingFlush();
+            }
+
+            await writing;
+        }
+
+        Assert.True(limit.Exceeded > limit.MaxUnsentBytes);
+    });
+
     private static IConnectionBufferFeature Of(ConnectionContext connection) => connection.Features.Get<IConnectionBufferFeature>()!;
 
     private static async Task UntilAsync(Func<bool> condition)

@@ -35,6 +35,9 @@ public sealed class ConnectionPair(ConnectionContext server, ConnectionContext c
     /// <summary>Whether bytes of its own go with those of the application, as those of TLS: the transport counts more, then.</summary>
     public bool AddsBytes { get; init; }
 
+    /// <summary>Whether the peer of an output that is completed with an exception is told that what it has is cut off, as by TLS.</summary>
+    public bool TellsOfCuts { get; init; }
+
     /// <summary>What else belongs to the pair (a listener, a transport), disposed after the connections.</summary>
     public Func<ValueTask>? Cleanup { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Microsoft.AspNetCore.Connections;
 
 namespace Peregrine.Contract;
 
@@ -102,11 +103,19 @@ public abstract class WriterContract(Func<int, ValueTask<ConnectionPair>> connec
     });
 
     [Theory, BlockSizes]
-    public Task Complete_with_an_exception_discards_what_was_not_flushed(int blockSize) => RunAsync(blockSize, async (server, client) =>
+    public Task Complete_with_an_exception_discards_what_was_not_flushed(int blockSize) => RunAsync(blockSize, async pair =>
     {
+        var (server, client) = (pair.Server, pair.Client);
         await server.Transport.Output.SendAsync(0, 20);
         server.Transport.Output.Buffer(20, 1000);
         await server.Transport.Output.CompleteAsync(new FormatException("half a message"));
+        if (pair.TellsOfCuts)
+        {
+            await client.Transport.Input.ReceiveAsync(0, 20);
+            await Assert.ThrowsAsync<ConnectionResetException>(async () => await client.Transport.Input.ReadAsync());
+            return;
+        }
+
         Assert.Equal(20, await client.Transport.Input.ReceiveToEndAsync());
         var again = await client.Transport.Input.ReadAsync();
         Assert.True(again.IsCompleted);

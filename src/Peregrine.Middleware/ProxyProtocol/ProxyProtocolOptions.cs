@@ -13,7 +13,7 @@ public sealed class ProxyProtocolOptions
     /// a byte of it is read: whoever may send a header can claim to be any address. A peer on IPv4 is its IPv4 address, also on a listener of both
     /// families.
     /// </summary>
-    public IList<IPNetwork> TrustedNetworks { get; } = [];
+    public IList<IPNetwork> TrustedNetworks { get; private set; } = [];
 
     /// <summary>
     /// Also trust whoever connects by a Unix domain socket, which has no address. Default false. The permissions of its file, or of its folder, then
@@ -72,6 +72,14 @@ public sealed class ProxyProtocolOptions
         {
             throw Wrong(nameof(MaxHeaderSizeInBytes), MaxHeaderSizeInBytes, $"it takes a number from {SmallestMax} to {BinaryHeader.MaxLength}");
         }
+    }
+
+    /// <summary>The same options, which share nothing with these.</summary>
+    public ProxyProtocolOptions Copy()
+    {
+        var copy = (ProxyProtocolOptions)MemberwiseClone();
+        copy.TrustedNetworks = [.. TrustedNetworks];
+        return copy;
     }
 
     private static ArgumentException Wrong(string option, object value, string problem) => new($"ProxyProtocol:{option} = \"{value}\": {problem}.");

@@ -27,7 +27,10 @@ internal sealed class HostTable<T>
                     $"{setting}: \"{name}\" is not the name of a host; use one such as example.com, or *.example.com for every name with one label more.");
             }
 
-            (isWildcard ? _wildcards : _exact)[isWildcard ? "." + host : host] = value;
+            if (!(isWildcard ? _wildcards : _exact).TryAdd(isWildcard ? "." + host : host, value))
+            {
+                throw new InvalidOperationException($"{setting}: \"{name}\" is there twice, in another form; remove one of them.");
+            }
         }
     }
 

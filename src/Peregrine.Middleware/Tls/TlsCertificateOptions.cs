@@ -12,7 +12,8 @@ public sealed class TlsCertificateOptions
     public X509Certificate2? Value { get; set; }
 
     /// <summary>
-    /// The path of a file: PEM (RFC 7468) with the certificate and those of its authorities, in any order, all of which are sent; or PFX (PKCS #12).
+    /// The path of a file: PEM (RFC 7468) with the certificate and those of its authorities, in any order, of which those of its chain are sent; or PFX
+    /// (PKCS #12).
     /// </summary>
     public string? Path { get; set; }
 
@@ -33,6 +34,8 @@ public sealed class TlsCertificateOptions
 
     /// <summary>Whose store it is. Default the user's.</summary>
     public StoreLocation Location { get; set; } = StoreLocation.CurrentUser;
+
+    internal TlsCertificateOptions Copy() => (TlsCertificateOptions)MemberwiseClone();
 
     /// <summary>Nothing is set.</summary>
     internal bool IsEmpty => Value is null && string.IsNullOrEmpty(Path) && string.IsNullOrEmpty(Subject) && string.IsNullOrEmpty(KeyPath) && Password is null;

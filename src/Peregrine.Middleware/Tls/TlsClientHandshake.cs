@@ -16,7 +16,7 @@ internal sealed class TlsClientHandshake : ITlsHandshake
     /// <exception cref="InvalidOperationException">An option cannot be had; the message is one line that names it, its value and the remedy.</exception>
     public TlsClientHandshake(TlsClientOptions options, TlsEnvironment environment)
     {
-        _options = options;
+        _options = options = options.Copy();
         TlsOptionChecks.Check(options);
         if (!options.Certificate.IsEmpty)
         {
@@ -24,6 +24,8 @@ internal sealed class TlsClientHandshake : ITlsHandshake
                 options.Certificate, $"{options.SettingName}:{nameof(options.Certificate)}", options.ReloadInterval, environment);
         }
     }
+
+    public bool ThrowsFailure => true;
 
     public async Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken)
     {

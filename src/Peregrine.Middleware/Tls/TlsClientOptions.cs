@@ -61,4 +61,14 @@ public sealed class TlsClientOptions
 
     /// <summary>Where the options are set, for messages. Default <c>Tls</c>.</summary>
     public string SettingName { get; set; } = "Tls";
+
+    /// <summary>Shares nothing that can be changed.</summary>
+    internal TlsClientOptions Copy()
+    {
+        var copy = (TlsClientOptions)MemberwiseClone();
+        copy.Certificate = Certificate.Copy();
+        copy.ApplicationProtocols = [.. ApplicationProtocols];
+        copy.TrustedRoots = TrustedRoots is null ? null : [.. TrustedRoots];
+        return copy;
+    }
 }

@@ -52,7 +52,10 @@ public static class TlsConnectionBuilderExtensions
             new TlsSessionSettings(maxUnreadBytes, options.AllowEndWithoutCloseNotify, options.HandshakeTimeout), environment);
     }
 
-    /// <summary>Speaks TLS as the side that connects.</summary>
+    /// <summary>
+    /// Speaks TLS as the side that connects. A handshake that fails ends the pipeline with its exception, such as
+    /// <see cref="System.Security.Authentication.AuthenticationException"/>.
+    /// </summary>
     /// <param name="builder">The pipeline.</param>
     /// <param name="targetHost">The name of the server: it is sent (SNI), and the server's certificate must be for it.</param>
     public static TBuilder UseTlsClient<TBuilder>(this TBuilder builder, string targetHost)

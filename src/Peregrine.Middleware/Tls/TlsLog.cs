@@ -21,7 +21,7 @@ internal static partial class TlsLog
     [LoggerMessage(104, LogLevel.Information, "{Setting}: the certificate has changed; \"{Subject}\", valid until {NotAfter:u}, is used from now on")]
     public static partial void Reloaded(ILogger logger, string setting, string subject, DateTime notAfter);
 
-    [LoggerMessage(105, LogLevel.Warning, "The certificate that has changed cannot be used, and the old one stays until it has changed again: {Problem}")]
+    [LoggerMessage(105, LogLevel.Warning, "The certificate that has changed cannot be used, and the old one stays until it can: {Problem}")]
     public static partial void ReloadFailed(ILogger logger, string problem);
 
     [LoggerMessage(106, LogLevel.Debug, "{ConnectionId}: {Reason}")]

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Security.Authentication;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
@@ -8,6 +9,9 @@ namespace Peregrine.Middleware.Tls;
 /// <summary>One side of a handshake.</summary>
 internal interface ITlsHandshake
 {
+    /// <summary>Whoever runs the pipeline must learn of a failure. A server has told and measured it, and has nobody who could do more.</summary>
+    bool ThrowsFailure { get; }
+
     Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken);
 }
 
@@ -66,6 +70,11 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
                 tls.NegotiatedApplicationProtocol.ToString());
         }
 
+        if (failure is not null && handshake.ThrowsFailure)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+
         return failure is null;
     }
 
@@ -110,6 +119,11 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
         : failure is AuthenticationException ? ("handshake", MessageOf(failure))
         : session.Stream.HasEnded ? ("connection_closed", "the peer has closed the connection")
         : failure is IOException ? ("handshake", MessageOf(failure))
+
+        // So SslStream tells of a first record that is no ClientHello, where hosts are looked for, and of a second ClientHello for another host.
+        // Its look at a ClientHello that has nothing in it ends outside of an array.
+        : failure is NotSupportedException or ArgumentException or IndexOutOfRangeException
+            or (InvalidOperationException and not ObjectDisposedException) ? ("handshake", MessageOf(failure))
         : (Unforeseen, MessageOf(failure));
 
     /// <summary>The inner one says more.</summary>

@@ -1,4 +1,5 @@
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Peregrine.Middleware.Tls;
 
@@ -24,7 +25,7 @@ internal static class TlsOptionChecks
 
         var isAsking = options.ClientCertificates != TlsClientCertificateMode.None
             || options.Hosts.Values.Any(host => host.ClientCertificates is not (null or TlsClientCertificateMode.None));
-        if (!isAsking && (options.TrustedRoots is not null || options.ClientCertificateValidation is not null || options.DangerousAcceptAnyClientCertificate))
+        if (!isAsking && (options.TrustedRoots is not null || options.RevocationMode != X509RevocationMode.NoCheck || options.ClientCertificateValidation is not null || options.DangerousAcceptAnyClientCertificate))
         {
             throw new InvalidOperationException(
                 $"{setting}:{nameof(options.ClientCertificates)} is None, and how clients' certificates are validated is set; set it to Require or Allow, or remove that.");

@@ -20,7 +20,7 @@ public sealed class TlsOptions
     /// What holds for the names by which clients ask for the server (SNI, RFC 6066): an exact name, or a wildcard such as <c>*.example.com</c>, which is for
     /// one label; the exact one goes first. Case does not matter; names with other letters than ASCII are in their A-label form (<c>xn--…</c>), as clients send them.
     /// </summary>
-    public IDictionary<string, TlsHostOptions> Hosts { get; } = new Dictionary<string, TlsHostOptions>(StringComparer.OrdinalIgnoreCase);
+    public IDictionary<string, TlsHostOptions> Hosts { get; private set; } = new Dictionary<string, TlsHostOptions>(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
     /// Whether a client that names no host, or none of <see cref="Hosts"/>, is refused with the alert <c>unrecognized_name</c>. Default false: it gets
@@ -64,7 +64,10 @@ public sealed class TlsOptions
     /// <summary>The versions that are spoken. Default TLS 1.2 and 1.3.</summary>
     public SslProtocols Protocols { get; set; } = SslProtocols.Tls12 | SslProtocols.Tls13;
 
-    /// <summary>Whether clients may resume a session, which spares them half a handshake (RFC 8446 §2.2). Default true.</summary>
+    /// <summary>
+    /// Whether clients may resume a session, which spares them half a handshake (RFC 8446 §2.2). Default true. Clients that are asked for certificates never
+    /// do: a session keeps a client's certificate without those that lead to its authority.
+    /// </summary>
     public bool AllowSessionResumption { get; set; } = true;
 
     /// <summary>
@@ -93,6 +96,17 @@ public sealed class TlsOptions
 
     /// <summary>Where the options are set, for messages. Default <c>Tls</c>.</summary>
     public string SettingName { get; set; } = "Tls";
+
+    /// <summary>The same options, which share with these nothing that can be changed but certificates.</summary>
+    public TlsOptions Copy()
+    {
+        var copy = (TlsOptions)MemberwiseClone();
+        copy.Certificate = Certificate.Copy();
+        copy.Hosts = Hosts.ToDictionary(host => host.Key, host => host.Value.Copy(), StringComparer.OrdinalIgnoreCase);
+        copy.ApplicationProtocols = [.. ApplicationProtocols];
+        copy.TrustedRoots = TrustedRoots is null ? null : [.. TrustedRoots];
+        return copy;
+    }
 }
 
 /// <summary>What holds for a name that clients ask for. What is not set is that of <see cref="TlsOptions"/>.</summary>
@@ -104,8 +118,19 @@ public sealed class TlsHostOptions
     /// <inheritdoc cref="TlsOptions.ApplicationProtocols"/>
     public IList<SslApplicationProtocol>? ApplicationProtocols { get; set; }
 
-    /// <inheritdoc cref="TlsOptions.ClientCertificates"/>
+    /// <summary>
+    /// Whether clients that ask for this name have certificates. It protects nothing on its own: a client may ask for another name, or for none, and say the
+    /// rest inside. Set it for the endpoint, or look at <c>ITlsConnectionFeature</c>.
+    /// </summary>
     public TlsClientCertificateMode? ClientCertificates { get; set; }
+
+    internal TlsHostOptions Copy()
+    {
+        var copy = (TlsHostOptions)MemberwiseClone();
+        copy.Certificate = Certificate.Copy();
+        copy.ApplicationProtocols = ApplicationProtocols is null ? null : [.. ApplicationProtocols];
+        return copy;
+    }
 }
 
 /// <summary>Whether a server asks its clients for certificates.</summary>

@@ -234,6 +234,15 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         }
 
         // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
+
+        // A read that has ended without a wait tells nobody else.
+        TaskCompletionSource? idle;
+        lock (_lock)
+        {
+            idle = _wait == ReadWait.Armed ? null : _idle;
+        }
+
+        idle?.TrySetResult();
     }
 
     private void ThrowIfReadingIsNotAllowed()

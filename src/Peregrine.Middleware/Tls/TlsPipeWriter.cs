@@ -88,14 +88,14 @@ internal sealed class TlsPipeWriter : PipeWriter, IValueTaskSource<FlushResult>,
         try
         {
             _loop.ThrowIfBusy();
-            if (source.Length > _session.Settings.MostCopiedInBytes)
-            {
-                return FlushInside(source, cancellationToken);
-            }
-
             if (_loop.IsSending)
             {
                 KeepBound();
+            }
+
+            if (source.Length > _session.Settings.MostCopiedInBytes)
+            {
+                return FlushInside(source, cancellationToken);
             }
 
             _written.Copy(Blocks, source.Span);

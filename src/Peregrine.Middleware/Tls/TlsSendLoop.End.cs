@@ -24,6 +24,7 @@ internal sealed partial class TlsSendLoop
             }
 
             _isFinishing = true;
+            _isCut = discard;
             isWaiting = _pending.IsWaiting;
             if (isWaiting)
             {
@@ -82,7 +83,8 @@ internal sealed partial class TlsSendLoop
     /// <summary>The last step. In the transport's output, it is sent by the transport's own end.</summary>
     public void SendCloseNotify()
     {
-        if (!_closed)
+        // What was discarded is missing: a close_notify would tell the peer that it has all.
+        if (!_closed && !_isCut)
         {
             if (!_transport.TryBeginShutDown())
             {

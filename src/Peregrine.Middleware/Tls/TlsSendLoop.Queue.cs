@@ -4,10 +4,16 @@ namespace Peregrine.Middleware.Tls;
 internal sealed partial class TlsSendLoop
 {
     /// <summary>False if nothing is left to encrypt.</summary>
+    /// <exception cref="IOException">A part of it is lost.</exception>
     private bool TryTakePiece(out bool isFinishing)
     {
         lock (Gate)
         {
+            if (_lostLent is not null)
+            {
+                throw new IOException("What was left to send found no buffer.", _lostLent);
+            }
+
             isFinishing = _isFinishing;
             while (_first is { Length: 0 } empty)
             {
@@ -75,8 +81,18 @@ internal sealed partial class TlsSendLoop
         if (_lent.Length > inUse)
         {
             var copy = default(WriteChain);
-            copy.Copy(_writer.Blocks, _lent.Span[inUse..]);
-            EnqueueLocked(ref copy);
+            try
+            {
+                copy.Copy(_writer.Blocks, _lent.Span[inUse..]);
+                EnqueueLocked(ref copy);
+            }
+            catch (Exception exception)
+            {
+                // On a canceller's thread, say, where nobody would catch what the pool throws. Without it, nothing more can be sent.
+                copy.Return();
+                _lostLent = exception;
+            }
+
             _lent = _lent[..inUse];
         }
     }

@@ -33,6 +33,8 @@ internal sealed partial class TlsSendLoop
     private PendingOperation _pending;
     private SendState _state;
     private bool _isFinishing;
+    private bool _isCut;
+    private Exception? _lostLent;
     private BufferSegment? _first;
     private BufferSegment? _last;
     private long _queued;

@@ -19,7 +19,7 @@ internal sealed class TlsServerHandshake : ITlsHandshake
     /// <exception cref="InvalidOperationException">An option cannot be had; the message is one line that names it, its value and the remedy.</exception>
     public TlsServerHandshake(TlsOptions options, TlsEnvironment environment)
     {
-        _options = options;
+        _options = options = options.Copy();
         _select = (_, hello, _, _) => SelectAsync(hello.ServerName);
         TlsOptionChecks.Check(options);
         var setting = options.SettingName;
@@ -34,6 +34,8 @@ internal sealed class TlsServerHandshake : ITlsHandshake
         Host CreateHost(TlsHostOptions host, string path) => new(
             options, host, new CertificateSource(host.Certificate, $"{path}:{nameof(host.Certificate)}", options.ReloadInterval, environment));
     }
+
+    public bool ThrowsFailure => false;
 
     public async Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken)
     {
@@ -79,7 +81,9 @@ internal sealed class TlsServerHandshake : ITlsHandshake
                 EnabledSslProtocols = options.Protocols,
                 ApplicationProtocols = protocols.Count > 0 ? [.. protocols] : null,
                 AllowRenegotiation = false,
-                AllowTlsResume = options.AllowSessionResumption,
+
+                // A session keeps the client's certificate without those that lead to its authority: resumed, it would not be valid.
+                AllowTlsResume = options.AllowSessionResumption && _clients == TlsClientCertificateMode.None,
             };
             if (_clients != TlsClientCertificateMode.None)
             {

@@ -91,25 +91,23 @@ internal sealed class TransportStream(IDuplexPipe transport) : Stream
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         EndDecrypting();
-        ValueTask<ReadResult> read;
         try
         {
-            read = _isStopped ? throw Stopped() : _input.ReadAsync(cancellationToken);
+            var read = _isStopped ? throw Stopped() : _input.ReadAsync(cancellationToken);
+            if (!read.IsCompletedSuccessfully)
+            {
+                return AwaitAsync(read, buffer, cancellationToken);
+            }
+
+            return TryTake(read.Result, buffer.Span, out var count)
+                ? new ValueTask<int>(count)
+                : AwaitAsync(_input.ReadAsync(cancellationToken), buffer, cancellationToken);
         }
         catch (Exception exception)
         {
             ReadFailure = exception;
             throw;
         }
-
-        if (!read.IsCompletedSuccessfully)
-        {
-            return AwaitAsync(read, buffer, cancellationToken);
-        }
-
-        return TryTake(read.Result, buffer.Span, out var count)
-            ? new ValueTask<int>(count)
-            : AwaitAsync(_input.ReadAsync(cancellationToken), buffer, cancellationToken);
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>

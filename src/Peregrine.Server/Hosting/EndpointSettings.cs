@@ -23,6 +23,9 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
             throw CallbackFailed($"the endpoint \"{definition.Name}\"", exception);
         }
 
+        // Those of code may be shared by endpoints, and are read again at each change of the configuration: what is set over them stays here.
+        options.Tls = options.Tls?.Copy();
+        options.ProxyProtocol = options.ProxyProtocol?.Copy();
         if (section is not null)
         {
             ReadSection(section, options);
@@ -67,6 +70,8 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
             "an endpoint", nameof(options.Url), nameof(options.Backlog), nameof(options.Listeners), nameof(options.AcceptSlots), nameof(options.Scheduling),
             nameof(options.MaxUnreadBytes), nameof(options.Socket), nameof(options.Close), nameof(options.Limits), nameof(options.Timeouts),
             nameof(options.Addresses), nameof(options.ProxyProtocol), nameof(options.Tls));
+        section.CheckIsNotEmpty(nameof(options.Tls), "set its Certificate, or remove it");
+        section.CheckIsNotEmpty(nameof(options.ProxyProtocol), "set its TrustedNetworks, or remove it");
         options.Url = section.Read(nameof(options.Url), options.Url, EndpointUrl.Accepted);
         options.Backlog = section.Read(nameof(options.Backlog), options.Backlog, StrictSection.ParseNumber, OptionRanges.Backlog);
         options.Listeners = section.Read(nameof(options.Listeners), options.Listeners, StrictSection.ParseNumber, OptionRanges.Listeners);

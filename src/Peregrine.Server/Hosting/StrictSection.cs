@@ -28,6 +28,19 @@ internal static class StrictSection
         }
     }
 
+    /// <summary>It is there, be it empty.</summary>
+    public static bool Has(this IConfigurationSection section, string key) =>
+        section.GetChildren().Any(child => child.Key.Equals(key, StringComparison.OrdinalIgnoreCase));
+
+    /// <exception cref="PeregrineStartException">It is there, and has no keys.</exception>
+    public static void CheckIsNotEmpty(this IConfigurationSection section, string key, string remedy)
+    {
+        if (section.Has(key) && !section.GetSection(key).GetChildren().Any() && string.IsNullOrEmpty(section[key]))
+        {
+            throw new PeregrineStartException($"{section.Path}:{key} is empty; {remedy}.");
+        }
+    }
+
     /// <exception cref="PeregrineStartException">It is a section.</exception>
     public static string? Read(this IConfigurationSection section, string key, string? fallback, string expected) =>
         section.GetSection(key).GetChildren().FirstOrDefault() is { } child

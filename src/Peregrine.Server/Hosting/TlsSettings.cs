@@ -40,8 +40,8 @@ internal static class TlsSettings
         options.ApplicationProtocols = ReadProtocols(section.GetSection(nameof(options.ApplicationProtocols))) ?? options.ApplicationProtocols;
         options.ClientCertificates =
             section.Read(nameof(options.ClientCertificates), options.ClientCertificates, StrictSection.ParseName<TlsClientCertificateMode>, Modes);
-        options.TrustedRoots = section.Read(TrustedRootsPath, null, Roots) is { Length: > 0 } path
-            ? LoadRoots(path, $"{section.Path}:{TrustedRootsPath}")
+        options.TrustedRoots = section.Has(TrustedRootsPath)
+            ? LoadRoots(section.Read(TrustedRootsPath, null, Roots), $"{section.Path}:{TrustedRootsPath}")
             : options.TrustedRoots;
         options.RevocationMode =
             section.Read(nameof(options.RevocationMode), options.RevocationMode, StrictSection.ParseName<X509RevocationMode>, "NoCheck, Online or Offline");
@@ -129,8 +129,14 @@ internal static class TlsSettings
         return versions;
     }
 
-    private static X509Certificate2Collection LoadRoots(string path, string setting)
+    private static X509Certificate2Collection LoadRoots(string? path, string setting)
     {
+        // A variable that a deployment has forgotten, say, must not make every authority of the system trusted.
+        if (string.IsNullOrEmpty(path))
+        {
+            throw new PeregrineStartException($"{setting} is empty; set {Roots}, or remove it to trust the authorities of the system.");
+        }
+
         var roots = new X509Certificate2Collection();
         try
         {

@@ -99,14 +99,14 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
                 source = source[_loop.TrySend(source.Span)..];
             }
 
-            if (source.Length > _settings.MostCopiedInBytes)
-            {
-                return WaitAsync(source, cancellationToken);
-            }
-
             if (_loop.IsSending)
             {
                 KeepBound();
+            }
+
+            if (source.Length > _settings.MostCopiedInBytes)
+            {
+                return WaitAsync(source, cancellationToken);
             }
 
             _written.Copy(_settings.WriteBlocks, source.Span);

@@ -122,6 +122,27 @@ public sealed class OpenSslTests : IAsyncLifetime
     }
 
     [RequiresProgramFact("openssl")]
+    public async Task A_client_whose_certificate_comes_through_an_authority_between_is_served_each_time()
+    {
+        using var between = TestCertificates.Create("between", isAuthority: true);
+        Write(between, "between");
+        Write(TestCertificates.Create("good", between), "good");
+        await StartAsync(options =>
+        {
+            options.ClientCertificates = TlsClientCertificateMode.Require;
+            options.TrustedRoots = TestCertificates.Roots;
+        });
+        foreach (var version in (string[])["-tls1_3", "-tls1_2"])
+        {
+            // What a session keeps of the client is its own certificate only.
+            var session = PathOf($"session{version}");
+            var client = $"{version} -cert {PathOf("good.crt")} -key {PathOf("good.key")} -cert_chain {PathOf("between.crt")}";
+            Assert.Contains("answer to hello", await AskAsync($"{client} -sess_out {session}"), StringComparison.Ordinal);
+            Assert.Contains("answer to hello", await AskAsync(File.Exists(session) ? $"{client} -sess_in {session}" : client), StringComparison.Ordinal);
+        }
+    }
+
+    [RequiresProgramFact("openssl")]
     public async Task Renegotiation_is_refused()
     {
         await StartAsync(_ => { });

@@ -17,6 +17,7 @@ public sealed class SenderTests
     [InlineData("[fe80::1%3]:1", "[::1]:2", "PROXY TCP6 fe80::1 ::1 1 2\r\n")]
     [InlineData("[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:2", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")]
     [InlineData("192.0.2.1:1", "[2001:db8::1]:2", "PROXY TCP6 ::ffff:c000:201 2001:db8::1 1 2\r\n")]
+    [InlineData("[::192.0.2.1]:1", "[fe80::5efe:192.0.2.2]:2", "PROXY TCP6 0:0:0:0:0:0:c000:201 fe80:0:0:0:0:5efe:c000:202 1 2\r\n")]
     public void A_line_is_as_the_specification_has_it(string source, string destination, string line)
     {
         var written = Write(new() { Version = 1, Source = IPEndPoint.Parse(source), Destination = IPEndPoint.Parse(destination) });

@@ -71,6 +71,10 @@ public sealed class CertificateTests : IDisposable
     [InlineData("two", "Tls:Certificate is set in more than one way", "set Path")]
     [InlineData("no subject", "Tls:Certificate:Subject = \"nobody has this one\"", "the store My of CurrentUser")]
     [InlineData("a folder", "Tls:Certificate:Path = \"", "it cannot be read")]
+    [InlineData("a key without a file", "Tls:Certificate:KeyPath is set", "set Path, or remove it")]
+    [InlineData("a password without a file", "Tls:Certificate:Password is set", "set Path, or remove it")]
+    [InlineData("a store without a subject", "Tls:Certificate:Store is set", "set Subject, or remove it")]
+    [InlineData("a location without a subject", "Tls:Certificate:Location is set", "set Subject, or remove it")]
     public async Task What_cannot_be_had_is_told_at_the_start_in_one_line(string kind, string beginning, string problem)
     {
         using var certificate = TestCertificates.Create("localhost");
@@ -114,6 +118,18 @@ public sealed class CertificateTests : IDisposable
                 break;
             case "a folder":
                 options.Path = _folder;
+                break;
+            case "a key without a file":
+                options = new() { Value = certificate, KeyPath = key };
+                break;
+            case "a password without a file":
+                options = new() { Subject = "localhost", Password = "guess" };
+                break;
+            case "a store without a subject":
+                options.Store = StoreName.Root;
+                break;
+            case "a location without a subject":
+                options = new() { Value = certificate, Location = StoreLocation.LocalMachine };
                 break;
         }
 
@@ -207,6 +223,49 @@ public sealed class CertificateTests : IDisposable
         _clock.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal("CN=after", await SubjectAsync(test));
         Assert.Single(log, entry => entry.Level == LogLevel.Information);
+    }
+
+    [Fact]
+    public async Task A_file_system_that_hangs_holds_up_one_handshake_only()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var before = TestCertificates.Create("before");
+        Write(Path("tls.crt"), before.ExportCertificatePem(), Path("tls.key"), KeyOf(before));
+        await using var test = await TlsTest.StartAsync(
+            options => options.Certificate = new() { Path = Path("tls.crt"), KeyPath = Path("tls.key") }, clock: _clock);
+
+        // Whoever opens it waits for a writer.
+        File.Delete(Path("tls.crt"));
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Path("tls.crt")]))
+        {
+            await make.WaitForExitAsync();
+            Assert.Equal(0, make.ExitCode);
+        }
+
+        try
+        {
+            _clock.Advance(TimeSpan.FromSeconds(10));
+            var first = SubjectAsync(test);
+            while (!first.IsCompleted)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+                _clock.Advance(TimeSpan.FromMilliseconds(100));
+            }
+
+            Assert.Equal("CN=before", await first);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+
+            // The clock stands: nothing ends a wait.
+            Assert.Equal("CN=before", await SubjectAsync(test).WaitAsync(TlsTest.Limit, TimeProvider.System));
+        }
+        finally
+        {
+            using var writer = new FileStream(Path("tls.crt"), FileMode.Open, FileAccess.Write);
+        }
     }
 
     private static Task<string> SubjectAsync(TlsTest test) => test.TryOnceAsync(Anything());

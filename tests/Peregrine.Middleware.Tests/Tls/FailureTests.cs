@@ -52,6 +52,63 @@ public sealed class FailureTests
         Assert.Contains(log, entry => entry.Text.Contains("handshake has failed", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("hello request", new byte[] { 22, 3, 3, 0, 4, 0, 0, 0, 0 })]
+    [InlineData("server hello", new byte[] { 22, 3, 3, 0, 6, 2, 0, 0, 2, 3, 3 })]
+    [InlineData("finished", new byte[] { 22, 3, 3, 0, 5, 20, 0, 0, 1, 1 })]
+    [InlineData("a hello of nothing", new byte[] { 22, 3, 1, 0, 4, 1, 0, 0, 0 })]
+    [InlineData("application data", new byte[] { 23, 3, 3, 0, 3, 1, 2, 3 })]
+    [InlineData("change of the cipher", new byte[] { 20, 3, 3, 0, 1, 1 })]
+    public async Task What_is_no_hello_where_hosts_are_looked_for_is_nothing_unforeseen(string kind, byte[] bytes)
+    {
+        var log = TlsTest.NewLog();
+        await using var test = await TlsTest.StartAsync(
+            options =>
+            {
+                options.Hosts["localhost"] = new TlsHostOptions { Certificate = { Value = TestCertificates.Localhost } };
+                options.RefuseUnknownHosts = true;
+            },
+            log: log);
+        var (client, _, running) = await test.ConnectAsync();
+        await client.Transport.Output.WriteAsync(bytes);
+        await client.Transport.Output.CompleteAsync();
+        await running.WaitAsync(TlsTest.Limit, TimeProvider.System);
+        await client.DisposeAsync();
+        Assert.Empty(test.Handled);
+        Assert.All(log, entry => Assert.True(entry.Level == LogLevel.Debug, $"{kind}: {string.Join(" | ", log)}"));
+    }
+
+    [Fact]
+    public async Task A_message_that_its_sender_gives_up_is_no_clean_end()
+    {
+        await using var test = await TlsTest.StartAsync(
+            options => options.Certificate.Value = TestCertificates.Localhost,
+            async connection =>
+            {
+                await connection.Transport.Output.WriteAsync(new byte[10]);
+                await connection.Transport.Output.CompleteAsync(new InvalidOperationException("half of it is missing"));
+                await TlsTest.EchoAsync(connection);
+            });
+        var (client, _, _) = await test.ConnectAsync();
+        Exception? end = null;
+        var pipeline = new ConnectionBuilder(EmptyServices.Instance)
+            .UseTlsClient(options =>
+            {
+                options.TargetHost = "localhost";
+                options.TrustedRoots = TestCertificates.Roots;
+            })
+            .Run(async connection => end = await Record.ExceptionAsync(async () =>
+            {
+                while (await connection.Transport.Input.ReadAsync() is var read && !read.IsCompleted)
+                {
+                    connection.Transport.Input.AdvanceTo(read.Buffer.End);
+                }
+            })).Build();
+        await pipeline(client).WaitAsync(TlsTest.Limit, TimeProvider.System);
+        await client.DisposeAsync();
+        Assert.IsType<ConnectionResetException>(end);
+    }
+
     [Theory, InlineData(false), InlineData(true)]
     public async Task An_end_without_a_close_notify_is_no_end_unless_the_option_says_so(bool isAllowed)
     {

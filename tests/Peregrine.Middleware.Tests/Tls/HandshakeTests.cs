@@ -165,9 +165,43 @@ public sealed class HandshakeTests
                 var read = await connection.Transport.Input.ReadAsync();
                 Assert.Equal(7, read.Buffer.FirstSpan[0]);
             }).Build();
-        await pipeline(client).WaitAsync(TlsTest.Limit, TimeProvider.System);
+        var failure = await Record.ExceptionAsync(() => pipeline(client).WaitAsync(TlsTest.Limit, TimeProvider.System));
         await client.DisposeAsync();
         Assert.Equal(succeeds, isConnected);
+        Assert.Equal(succeeds ? null : typeof(AuthenticationException), failure?.GetType());
+    }
+
+    [Fact]
+    public async Task What_is_changed_behind_the_build_of_the_pipeline_has_no_effect()
+    {
+        using var root = TestCertificates.CreateRoot("another root");
+        using var stranger = TestCertificates.Create("stranger", root);
+        TlsOptions? options = null;
+        await using var test = await TlsTest.StartAsync(built =>
+        {
+            options = built;
+            built.ClientCertificates = TlsClientCertificateMode.Require;
+            built.TrustedRoots = TestCertificates.Roots;
+            built.Hosts["localhost"] = new TlsHostOptions { Certificate = { Value = TestCertificates.Localhost }, ApplicationProtocols = [s_mine] };
+            built.RefuseUnknownHosts = true;
+        });
+        options!.ClientCertificates = TlsClientCertificateMode.None;
+        options.DangerousAcceptAnyClientCertificate = true;
+        options.TrustedRoots!.Add(X509CertificateLoader.LoadCertificate(root.RawData));
+        options.Hosts["localhost"].ClientCertificates = TlsClientCertificateMode.None;
+        options.Hosts["localhost"].ApplicationProtocols!.Clear();
+        options.RefuseUnknownHosts = false;
+        options.AllowSessionResumption = false;
+        var client = TlsTest.ClientOptions();
+        client.ClientCertificateContext = SslStreamCertificateContext.Create(stranger, null, offline: true);
+        await Assert.ThrowsAnyAsync<Exception>(() => test.TryOnceAsync(client));
+        Assert.Empty(test.Handled);
+        await Assert.ThrowsAsync<AuthenticationException>(() => test.TryOnceAsync(TlsTest.ClientOptions("example.com")));
+        using var good = TestCertificates.Create("good");
+        client.ClientCertificateContext = SslStreamCertificateContext.Create(good, null, offline: true);
+        client.ApplicationProtocols = [s_mine];
+        await test.TryOnceAsync(client);
+        Assert.Equal(s_mine, Assert.Single(test.Handled).Features.Get<ITlsConnectionFeature>()!.ApplicationProtocol);
     }
 
     [Fact]

@@ -30,6 +30,17 @@ public sealed class HostTableTests
     }
 
     [Theory]
+    [InlineData("example.com", "example.com.")]
+    [InlineData("example.com", "EXAMPLE.com")]
+    [InlineData("*.münchen.de", "*.xn--mnchen-3ya.de")]
+    public void Two_forms_of_one_name_are_refused(string one, string other)
+    {
+        var thrown = Assert.Throws<InvalidOperationException>(
+            () => new HostTable<string>([KeyValuePair.Create(one, one), KeyValuePair.Create(other, other)], "Tls:Hosts"));
+        Assert.Contains($"\"{other}\"", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("*")]
     [InlineData("*.")]
     [InlineData("a.*.com")]

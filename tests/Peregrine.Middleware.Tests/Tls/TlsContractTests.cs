@@ -45,7 +45,7 @@ internal static class TlsPair
         var server = (await accepting)!;
         var ends = await Task.WhenAll(
             TlsEnd.OpenAsync(server, s_server, blockSizeInBytes, s_environment), TlsEnd.OpenAsync(client, s_client, blockSizeInBytes, s_environment));
-        return new ConnectionPair(ends[0], ends[1], blockSizeInBytes, pool) { Cleanup = listener.DisposeAsync, AddsBytes = true };
+        return new ConnectionPair(ends[0], ends[1], blockSizeInBytes, pool) { Cleanup = listener.DisposeAsync, AddsBytes = true, TellsOfCuts = true };
     }
 }
 

@@ -41,7 +41,7 @@ internal sealed class TlsTest : IAsyncDisposable
 
     public static async Task<TlsTest> StartAsync(
         Action<TlsOptions> configure, ConnectionDelegate? handler = null, TimeProvider? clock = null,
-        ConcurrentQueue<(LogLevel Level, string Text)>? log = null)
+        ConcurrentQueue<(LogLevel Level, string Text)>? log = null, Action<IConnectionBuilder>? before = null)
     {
         var services = new ServiceCollection();
         services.AddMetrics();
@@ -52,7 +52,9 @@ internal sealed class TlsTest : IAsyncDisposable
         var transport = new InMemoryTransport(new InMemoryTransportOptions { Pool = pool });
         var listener = await transport.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         TlsTest? test = null;
-        var pipeline = new ConnectionBuilder(provider).UseTls(configure).Run(connection =>
+        var builder = new ConnectionBuilder(provider);
+        before?.Invoke(builder);
+        var pipeline = builder.UseTls(configure).Run(connection =>
         {
             test!.Handled.Enqueue(connection);
             return (handler ?? EchoAsync)(connection);

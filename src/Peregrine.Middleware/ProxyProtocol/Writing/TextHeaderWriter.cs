@@ -36,7 +36,7 @@ internal static class TextHeaderWriter
             $"PROXY {protocol} {TextOf(pair.Source)} {TextOf(pair.Destination!)} {((IPEndPoint)header.Source!).Port} {((IPEndPoint)header.Destination!).Port}\r\n");
     }
 
-    /// <summary>Without a scope; of a mapped address without dots, which "sets of 4 hexadecimal digits" do not have.</summary>
+    /// <summary>Without a scope; without dots, which "sets of 4 hexadecimal digits" do not have.</summary>
     private static string TextOf(IPAddress address)
     {
         if (address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork)
@@ -46,10 +46,19 @@ internal static class TextHeaderWriter
 
         Span<byte> bytes = stackalloc byte[IPv6Size];
         address.TryWriteBytes(bytes, out _);
-        return address.IsIPv4MappedToIPv6
-            ? string.Create(
+        if (address.IsIPv4MappedToIPv6)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"::ffff:{Group(bytes, 6):x}:{Group(bytes, 7):x}");
+        }
+
+        // Of others, too, that have an IPv4 address in them, the last four bytes have dots: those of ISATAP, say (RFC 5214).
+        var text = new IPAddress(bytes).ToString();
+        return !text.Contains('.', StringComparison.Ordinal)
+            ? text
+            : string.Create(
                 CultureInfo.InvariantCulture,
-                $"::ffff:{BinaryPrimitives.ReadUInt16BigEndian(bytes[12..]):x}:{BinaryPrimitives.ReadUInt16BigEndian(bytes[14..]):x}")
-            : new IPAddress(bytes).ToString();
+                $"{Group(bytes, 0):x}:{Group(bytes, 1):x}:{Group(bytes, 2):x}:{Group(bytes, 3):x}:{Group(bytes, 4):x}:{Group(bytes, 5):x}:{Group(bytes, 6):x}:{Group(bytes, 7):x}");
     }
+
+    private static ushort Group(ReadOnlySpan<byte> bytes, int index) => BinaryPrimitives.ReadUInt16BigEndian(bytes[(2 * index)..]);
 }

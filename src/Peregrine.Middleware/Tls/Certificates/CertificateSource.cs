@@ -26,6 +26,7 @@ internal sealed class CertificateSource
 
     // Of whoever looks, one at a time.
     private byte[]? _fingerprint;
+    private byte[]? _toldFingerprint;
     private volatile SslStreamCertificateContext _current;
 
     /// <exception cref="InvalidOperationException">It cannot be had; the message is one line that names the setting, its value and the remedy.</exception>
@@ -79,7 +80,8 @@ internal sealed class CertificateSource
         {
             if (_looking is { IsCompleted: false })
             {
-                looking = _looking;
+                // Those before have waited long enough for it.
+                looking = _environment.Clock.GetElapsedTime(_lookedAt) < LongestWait ? _looking : null;
             }
             else if (_environment.Clock.GetElapsedTime(_lookedAt) >= _interval)
             {
@@ -93,23 +95,29 @@ internal sealed class CertificateSource
 
     private void Look()
     {
+        var fingerprint = _files!.Fingerprint();
+        if (fingerprint.AsSpan().SequenceEqual(_fingerprint))
+        {
+            _toldFingerprint = null;
+            return;
+        }
+
         try
         {
-            var fingerprint = _files!.Fingerprint();
-            if (fingerprint.AsSpan().SequenceEqual(_fingerprint))
-            {
-                return;
-            }
-
-            // Whatever comes of it, it is tried and told once for each change.
-            _fingerprint = fingerprint;
             _current = Use(_files.Load());
+            _fingerprint = fingerprint;
+            _toldFingerprint = null;
             var certificate = _current.TargetCertificate;
             TlsLog.Reloaded(_environment.Logger, _setting, certificate.Subject, certificate.NotAfter.ToUniversalTime());
         }
         catch (Exception exception)
         {
-            TlsLog.ReloadFailed(_environment.Logger, exception.Message.ReplaceLineEndings(" "));
+            // It may be a file that could not be read at that moment: it is tried again at each look, and told once for each change.
+            if (!fingerprint.AsSpan().SequenceEqual(_toldFingerprint))
+            {
+                _toldFingerprint = fingerprint;
+                TlsLog.ReloadFailed(_environment.Logger, exception.Message.ReplaceLineEndings(" "));
+            }
         }
     }
 
@@ -137,6 +145,23 @@ internal sealed class CertificateSource
         {
             throw new InvalidOperationException(
                 $"{setting} {(given == 0 ? "is missing" : "is set in more than one way")}; set {nameof(options.Path)} to a PEM or PFX file, or {nameof(options.Subject)} to that of a certificate in a store.");
+        }
+
+        CheckUnused(options, setting);
+    }
+
+    private static void CheckUnused(TlsCertificateOptions options, string setting)
+    {
+        if (string.IsNullOrEmpty(options.Path) && (!string.IsNullOrEmpty(options.KeyPath) || !string.IsNullOrEmpty(options.Password)))
+        {
+            var option = string.IsNullOrEmpty(options.KeyPath) ? nameof(options.Password) : nameof(options.KeyPath);
+            throw new InvalidOperationException($"{setting}:{option} is set, which only a certificate of a file has; set {nameof(options.Path)}, or remove it.");
+        }
+
+        if (string.IsNullOrEmpty(options.Subject) && (options.Store != StoreName.My || options.Location != StoreLocation.CurrentUser))
+        {
+            var option = options.Store != StoreName.My ? nameof(options.Store) : nameof(options.Location);
+            throw new InvalidOperationException($"{setting}:{option} is set, which only a certificate of a store has; set {nameof(options.Subject)}, or remove it.");
         }
     }
 
