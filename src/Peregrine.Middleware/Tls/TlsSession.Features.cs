@@ -29,7 +29,8 @@ internal sealed partial class TlsSession : IConnectionBufferFeature, IConnection
 
     public long? UnreceivedBytes => _transportBuffers?.UnreceivedBytes;
 
-    public bool IsReadPending => _reader.IsReading;
+    /// <summary>A read that waits while nothing is read of the transport, as in a pause of its read rate, does not wait for the peer.</summary>
+    public bool IsReadPending => _reader.IsReading && _transportBuffers?.IsReadPending != false;
 
     public bool IsSendPending => _writer.IsSending || _transportBuffers?.IsSendPending == true;
 
