@@ -66,6 +66,17 @@ internal sealed class RunningServer(IHost host, IPEndPoint address) : IAsyncDisp
         return new NetworkStream(client, ownsSocket: true);
     }
 
+    /// <summary>Connects, and is reset: the reset may be there before the connect has returned.</summary>
+    public async Task IsResetAsync()
+    {
+        var failure = await Record.ExceptionAsync(async () =>
+        {
+            await using var refused = await ConnectAsync();
+            await refused.ReadAsync(new byte[1]).Bounded();
+        });
+        Assert.True(failure is IOException or SocketException, $"It was not reset: {failure}");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await host.StopAsync().Bounded();
