@@ -46,15 +46,31 @@ internal struct Readiness
     /// <summary>The loop tells. True if an operation was waiting: the caller completes it, or waits again.</summary>
     public bool TryTake()
     {
-        // A release on another thread takes the same step the other way, to Aborted: one of them finds Waiting.
-        if (Interlocked.CompareExchange(ref _state, None, Waiting) == Waiting)
+        while (true)
         {
-            return true;
-        }
+            switch (Volatile.Read(ref _state))
+            {
+                case Waiting:
+                    // A release on another thread takes the same step the other way, to Aborted: one of them finds Waiting.
+                    if (Interlocked.CompareExchange(ref _state, None, Waiting) == Waiting)
+                    {
+                        return true;
+                    }
 
-        // Ready already, and this is news: the flow that forgets it attempts after that, and so after what is told here.
-        Interlocked.CompareExchange(ref _state, Ready, None);
-        return false;
+                    break;
+                case None:
+                    // A flow on another thread may begin to wait between the look and this: it is told as one that waits then.
+                    if (Interlocked.CompareExchange(ref _state, Ready, None) == None)
+                    {
+                        return false;
+                    }
+
+                    break;
+                default:
+                    // Ready already, and this is news: the flow that forgets it attempts after that, and so after what is told here. Or aborted.
+                    return false;
+            }
+        }
     }
 
     /// <summary>The socket is released. True if an operation was waiting: the caller sees to <see cref="EndAborted"/>.</summary>
