@@ -3,7 +3,10 @@ namespace Peregrine;
 /// <summary>Where the handlers of an endpoint's connections go on when their reads and flushes complete.</summary>
 public enum ConnectionScheduling
 {
-    /// <summary>On the thread pool: a handler that blocks is merely slow. The default.</summary>
+    /// <summary>
+    /// On the thread pool: a handler that blocks is merely slow. The default. On Linux the pool's own threads look for events (epoll(7)) while there are
+    /// any, and receive and send straight on the descriptors; elsewhere, and for connections that this side makes, it is the runtime's sockets.
+    /// </summary>
     ThreadPool,
 
     /// <summary>

@@ -197,7 +197,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
 
     /// <summary>Null for connections on the runtime's sockets: elsewhere than on Linux, and for its inline completions.</summary>
     private LoopOrigin? OriginOf(EndPoint address) =>
-        !HasEpoll || _loopWatch is not null || (_options.UsesEventArgs && _options.Scheduling != ConnectionScheduling.EventLoop) ? null
+        !HasEpoll || _options.UsesEventArgs || _loopWatch is not null ? null
         : OriginOf(address, _options.Scheduling == ConnectionScheduling.EventLoop ? _options.EventLoops ?? LoopGroup.Shared : PoolLoops.Shared);
 
     private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stallWatch, _logger);

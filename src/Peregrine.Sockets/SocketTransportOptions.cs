@@ -61,11 +61,8 @@ public sealed class SocketTransportOptions
     /// <summary>For tests: everything that the options do not tell.</summary>
     internal StreamSettings? StreamSettings { get; set; }
 
-    /// <summary>
-    /// The scheduling ThreadPool is on the runtime's sockets, also on Linux, unless the switch <c>Peregrine.Sockets.ThreadPoolPolls</c> of the AppContext is on:
-    /// then the pool's threads poll for themselves (<see cref="PoolLoops"/>), which is faster, and an experiment.
-    /// </summary>
-    internal bool UsesEventArgs { get; set; } = !(AppContext.TryGetSwitch("Peregrine.Sockets.ThreadPoolPolls", out var polls) && polls);
+    /// <summary>For tests on Linux: the runtime's sockets, as they are used elsewhere.</summary>
+    internal bool UsesEventArgs { get; set; }
 
     /// <summary>For tests: event loops that nobody else uses, instead of the process's.</summary>
     internal LoopGroup? EventLoops { get; set; }

@@ -33,7 +33,7 @@ internal sealed class LoopServer : IAsyncDisposable
     public static Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, int loops = 1, int mostHeld = 16) =>
         StartAsync(handler, new SocketTransportOptions { Scheduling = ConnectionScheduling.EventLoop, EventLoops = new LoopGroup(loops, mostHeld), Close = Close });
 
-    public static Task<LoopServer> StartOnThreadPoolAsync(Func<ConnectionContext, Task> handler) => StartAsync(handler, new SocketTransportOptions { UsesEventArgs = false, Close = Close });
+    public static Task<LoopServer> StartOnThreadPoolAsync(Func<ConnectionContext, Task> handler) => StartAsync(handler, new SocketTransportOptions { Close = Close });
 
     private static async Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, SocketTransportOptions options)
     {
