@@ -1,34 +1,19 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using Peregrine.Middleware.Pipes;
 
 namespace Peregrine.Middleware.Logging;
 
 /// <summary>Logs what is read, each byte when it is seen for the first time.</summary>
-internal sealed class LoggedReader(PipeReader inner, LoggedFlow flow) : DelegatingPipeReader(inner)
+internal sealed class LoggedReader(PipeReader inner, LoggedFlow flow) : CountedReader(inner)
 {
-    private ReadTally _tally;
-
-    protected override ReadResult OnRead(ReadResult result)
+    protected override void OnNewBytes(in ReadOnlySequence<byte> bytes, bool isCompleted)
     {
-        var known = _tally.OnRead(result.Buffer);
-        if (result.Buffer.Length > known)
-        {
-            flow.Add(result.Buffer.Slice(known));
-            flow.Log();
-        }
-
-        if (result.IsCompleted)
+        flow.Add(bytes);
+        flow.Log();
+        if (isCompleted)
         {
             flow.End();
         }
-
-        return result;
-    }
-
-    protected override void OnAdvance(SequencePosition consumed, SequencePosition examined)
-    {
-        var left = _tally.LeftAfter(consumed);
-        Inner.AdvanceTo(consumed, examined);
-        _tally.OnAdvanced(left);
     }
 }

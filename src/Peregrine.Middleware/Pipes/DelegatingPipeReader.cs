@@ -13,7 +13,7 @@ namespace Peregrine.Middleware;
 /// </remarks>
 public abstract class DelegatingPipeReader : PipeReader
 {
-    private readonly PendingOperation<ReadResult> _pending;
+    private readonly PassedOperation<ReadResult> _pending;
 
     // There is a result that the caller has not advanced.
     private volatile bool _hasResult;
@@ -28,7 +28,7 @@ public abstract class DelegatingPipeReader : PipeReader
     {
         ArgumentNullException.ThrowIfNull(inner);
         Inner = inner;
-        _pending = new PendingOperation<ReadResult>(Take, resumesOnThreadPool);
+        _pending = new PassedOperation<ReadResult>(Take, resumesOnThreadPool);
     }
 
     /// <summary>The reader that is wrapped.</summary>
@@ -66,7 +66,7 @@ public abstract class DelegatingPipeReader : PipeReader
         ThrowIfReading();
         if (!_hasResult)
         {
-            throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+            throw PipeMisuse.NoReadToAdvance();
         }
 
         OnAdvance(consumed, examined);
@@ -129,7 +129,7 @@ public abstract class DelegatingPipeReader : PipeReader
     {
         if (_pending.IsPending)
         {
-            throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
+            throw PipeMisuse.ReadInProgress();
         }
     }
 }

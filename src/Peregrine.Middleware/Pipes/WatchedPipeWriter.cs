@@ -8,7 +8,7 @@ namespace Peregrine.Middleware.Pipes;
 /// <param name="resumesOnThreadPool">Whether it goes on on the thread pool; otherwise where the inner writer does.</param>
 internal sealed class WatchedPipeWriter(PipeWriter inner, Action? onWaited, bool resumesOnThreadPool) : DelegatingPipeWriter(inner)
 {
-    private readonly PendingOperation<FlushResult> _pending = new(
+    private readonly PassedOperation<FlushResult> _pending = new(
         onWaited is null ? null : result =>
         {
             if (!result.IsCanceled)
@@ -47,7 +47,7 @@ internal sealed class WatchedPipeWriter(PipeWriter inner, Action? onWaited, bool
     {
         if (_pending.IsPending)
         {
-            throw new InvalidOperationException("A flush is already in progress: await it first.");
+            throw PipeMisuse.FlushInProgress();
         }
     }
 }

@@ -3,8 +3,6 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Features;
 
 namespace Peregrine.Middleware.ProxyProtocol;
@@ -33,11 +31,10 @@ internal sealed class ProxyProtocolReceiver
         _trustsAll = options.DangerousTrustAnySender;
         Timeout = options.HeaderTimeout;
         Rules = new HeaderRules(options.Versions, options.MaxHeaderSizeInBytes);
-        Clock = (TimeProvider?)services?.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
-        var loggers = (ILoggerFactory?)services?.GetService(typeof(ILoggerFactory)) ?? NullLoggerFactory.Instance;
-        _logger = new GuardedLogger(loggers.CreateLogger("Peregrine.Middleware.ProxyProtocol"));
+        Clock = PipelineServices.ClockOf(services);
+        _logger = PipelineServices.LoggerOf(services, "Peregrine.Middleware.ProxyProtocol");
         _warnings = new ReportInterval(Clock);
-        _rejected = ((IMeterFactory?)services?.GetService(typeof(IMeterFactory)))?.Create("Peregrine.Server").CreateCounter<long>(
+        _rejected = PipelineServices.MeterOf(services)?.CreateCounter<long>(
             "peregrine.server.proxy_protocol.rejected", "{connection}", "Connections that were refused for their PROXY protocol header, by the reason.");
     }
 

@@ -34,7 +34,7 @@ public static class ConnectionRateLimitExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ThrowIfOutOfRange(nameof(perSecond), perSecond);
         ThrowIfOutOfRange(nameof(burst), burst ?? perSecond);
-        var limiter = new PeerRateLimiter(perSecond, RefusalReport.ClockOf(builder.ApplicationServices), burst);
+        var limiter = new PeerRateLimiter(perSecond, PipelineServices.ClockOf(builder.ApplicationServices), burst);
         var exempted = new NetworkSet(exempt ?? []);
         var refusals = new RefusalReport(builder.ApplicationServices);
         var explanation = $"{Name} lets an address connect {perSecond} times a second, and {burst ?? perSecond} times at once.";

@@ -30,26 +30,9 @@ internal sealed class ReadRateLimit(int bytesPerSecond, TimeProvider clock) : IR
         return connection.RunWithTransportAsync(paced, transport.Output, next);
     }
 
-    /// <summary>Counts what is read, for a transport that does not.</summary>
-    private sealed class CountingReader(PipeReader inner) : DelegatingPipeReader(inner), IConnectionByteCountFeature
+    /// <summary>For a transport that does not count.</summary>
+    private sealed class CountingReader(PipeReader inner) : CountedReader(inner), IConnectionByteCountFeature
     {
-        private ReadTally _tally;
-
-        public long BytesReceived => _tally.Received;
-
         public long BytesSent => 0;
-
-        protected override ReadResult OnRead(ReadResult result)
-        {
-            _tally.OnRead(result.Buffer);
-            return result;
-        }
-
-        protected override void OnAdvance(SequencePosition consumed, SequencePosition examined)
-        {
-            var left = _tally.LeftAfter(consumed);
-            Inner.AdvanceTo(consumed, examined);
-            _tally.OnAdvanced(left);
-        }
     }
 }

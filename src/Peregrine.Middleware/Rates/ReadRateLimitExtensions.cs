@@ -32,7 +32,7 @@ public static class ReadRateLimitExtensions
             throw new InvalidOperationException($"{nameof(UseReadRateLimit)}: bytesPerSecond = {bytesPerSecond} is not a number from {Least}.");
         }
 
-        var limit = new ReadRateLimit(bytesPerSecond, RefusalReport.ClockOf(builder.ApplicationServices));
+        var limit = new ReadRateLimit(bytesPerSecond, PipelineServices.ClockOf(builder.ApplicationServices));
         builder.Use(next => connection => limit.RunAsync(connection, next));
         return builder;
     }

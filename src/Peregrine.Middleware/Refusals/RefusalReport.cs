@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Peregrine.Features;
 
 namespace Peregrine.Middleware.Refusals;
@@ -14,10 +13,8 @@ namespace Peregrine.Middleware.Refusals;
 /// </summary>
 internal sealed class RefusalReport
 {
-    // Those of the server (ServerMetrics): where there are both, they are one instrument.
-    private const string MeterName = "Peregrine.Server";
+    // That of the server (ServerMetrics): where there are both, they are one instrument.
     private const string Instrument = "peregrine.server.connections.rejected";
-    private const string Category = "Peregrine.Middleware";
 
     private readonly ConcurrentDictionary<ConnectionCloseReason, Account> _accounts = [];
     private readonly GuardedLogger _logger;
@@ -26,14 +23,11 @@ internal sealed class RefusalReport
 
     public RefusalReport(IServiceProvider? services)
     {
-        _clock = ClockOf(services);
-        _logger = new GuardedLogger(((ILoggerFactory?)services?.GetService(typeof(ILoggerFactory)))?.CreateLogger(Category) ?? NullLogger.Instance);
-        _rejected = ((IMeterFactory?)services?.GetService(typeof(IMeterFactory)))?.Create(new MeterOptions(MeterName)).CreateCounter<long>(
+        _clock = PipelineServices.ClockOf(services);
+        _logger = PipelineServices.LoggerOf(services, "Peregrine.Middleware");
+        _rejected = PipelineServices.MeterOf(services)?.CreateCounter<long>(
             Instrument, "{connection}", "Connections that were refused, or ended by a timeout or a limit, by the reason.");
     }
-
-    /// <summary>The application's clock, or the system's.</summary>
-    public static TimeProvider ClockOf(IServiceProvider? services) => (TimeProvider?)services?.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
 
     /// <summary>Resets a connection.</summary>
     /// <param name="connection">The connection.</param>

@@ -35,7 +35,7 @@ public static class TimeoutExtensions
         configure(options);
         Check(options);
         var services = builder.ApplicationServices;
-        var watch = new TimeoutWatch(options, RefusalReport.ClockOf(services), new RefusalReport(services));
+        var watch = new TimeoutWatch(options, PipelineServices.ClockOf(services), new RefusalReport(services));
         builder.Use(next => connection => connection.Features.Get<IConnectionTimeoutFeature>() is { } timeouts
             ? SetAndRun(connection, next, timeouts, options)
             : watch.RunAsync(connection, next));

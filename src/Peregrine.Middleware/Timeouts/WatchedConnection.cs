@@ -16,7 +16,7 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
     private readonly TimeoutWatch _watch;
     private readonly IConnectionCloseFeature? _close;
     private readonly TimeoutOverrides _overrides = new();
-    private readonly WatchedReader _input;
+    private readonly CountedReader _input;
     private readonly WatchedPipeWriter _output;
 
     // A look that ends the connection is done before its pipeline has ended, or does not begin.
@@ -37,7 +37,7 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
         _connection = connection;
         _watch = watch;
         _close = connection.Features.Get<IConnectionCloseFeature>();
-        _input = new WatchedReader(connection.Transport.Input);
+        _input = new CountedReader(connection.Transport.Input);
         _output = new WatchedPipeWriter(connection.Transport.Output, () => Interlocked.Increment(ref _flushesWaited), resumesOnThreadPool: false);
     }
 
@@ -115,7 +115,7 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
     /// <summary>While nobody reads, there may be some: the peer is not the one that is awaited.</summary>
     public long? UnreceivedBytes => IsReadPending ? 0 : 1;
 
-    public bool IsReadPending => _input.IsPending;
+    public bool IsReadPending => _input.IsReadPending;
 
     public bool IsSendPending => _output.IsFlushing;
 
@@ -184,29 +184,5 @@ internal sealed class WatchedConnection : IConnectionTimeoutFeature, IConnection
         ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Longest);
         return TimeoutValues.Milliseconds(value);
-    }
-
-    private sealed class WatchedReader(PipeReader inner) : DelegatingPipeReader(inner)
-    {
-        private ReadTally _tally;
-
-        public long BytesReceived => _tally.Received;
-
-        public long UnreadBytes => _tally.Unread;
-
-        public bool IsPending => IsReading;
-
-        protected override ReadResult OnRead(ReadResult result)
-        {
-            _tally.OnRead(result.Buffer);
-            return result;
-        }
-
-        protected override void OnAdvance(SequencePosition consumed, SequencePosition examined)
-        {
-            var left = _tally.LeftAfter(consumed);
-            Inner.AdvanceTo(consumed, examined);
-            _tally.OnAdvanced(left);
-        }
     }
 }

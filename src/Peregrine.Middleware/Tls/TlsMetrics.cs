@@ -10,12 +10,12 @@ internal sealed class TlsMetrics
     private readonly Histogram<double>? _duration;
     private readonly string? _endpoint;
 
-    /// <param name="meters">Makes the meter; null where nobody measures.</param>
+    /// <param name="meter">Null where nobody measures.</param>
     /// <param name="endpoint">Its name, if it has one.</param>
-    public TlsMetrics(IMeterFactory? meters, string? endpoint)
+    public TlsMetrics(Meter? meter, string? endpoint)
     {
         _endpoint = endpoint;
-        _duration = meters?.Create("Peregrine.Server").CreateHistogram<double>(
+        _duration = meter?.CreateHistogram<double>(
             "peregrine.server.tls.handshake.duration", "s", "How long TLS handshakes took, with the wait for their turn; those too that have failed, by the type of the error.");
     }
 

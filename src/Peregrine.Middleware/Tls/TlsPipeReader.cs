@@ -119,7 +119,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         {
             if (_result == ReadResultState.None || !_pending.IsNone)
             {
-                throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+                throw PipeMisuse.NoReadToAdvance();
             }
 
             var before = _chain.Length;
@@ -188,8 +188,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
     {
         if (_completed || !_guard.TryEnter())
         {
-            throw new InvalidOperationException(
-                _completed ? "Reading is not allowed after the reader was completed." : "Reading is already in progress, on another thread.");
+            throw _completed ? PipeMisuse.ReadAfterCompletion() : PipeMisuse.ReadOnAnotherThread();
         }
     }
 
@@ -198,7 +197,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         if (_guard.Exit())
         {
             CompleteInside();
-            throw new InvalidOperationException("The reader was completed by another thread during the call.");
+            throw PipeMisuse.CompletedDuringCall();
         }
     }
 
@@ -249,7 +248,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
     {
         if (_result == ReadResultState.Reading || !_pending.IsNone)
         {
-            throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
+            throw PipeMisuse.ReadInProgress();
         }
     }
 
@@ -353,7 +352,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         {
             arrived?.Return();
             _chain.Return();
-            exception = new InvalidOperationException("The reader was completed while a read was pending.");
+            exception = PipeMisuse.CompletedDuringRead();
         }
 
         if (exception is null)

@@ -82,7 +82,7 @@ internal sealed class TlsPipeWriter : PipeWriter, IValueTaskSource<FlushResult>,
 
         if (!TryEnter())
         {
-            throw WritingIsOver();
+            throw PipeMisuse.WriteAfterCompletion();
         }
 
         try
@@ -188,7 +188,7 @@ internal sealed class TlsPipeWriter : PipeWriter, IValueTaskSource<FlushResult>,
     private void CompleteInside() => _loop.Finish(ref _written, _discards);
 
     /// <summary>False if the writer was completed meanwhile, by another thread.</summary>
-    private bool TryEnter() => _guard.TryEnter() || (_completed ? false : throw TlsSendLoop.FlushInProgress());
+    private bool TryEnter() => _guard.TryEnter() || (_completed ? false : throw PipeMisuse.FlushInProgress());
 
     private void Exit()
     {
@@ -236,11 +236,9 @@ internal sealed class TlsPipeWriter : PipeWriter, IValueTaskSource<FlushResult>,
     {
         if (_completed)
         {
-            throw WritingIsOver();
+            throw PipeMisuse.WriteAfterCompletion();
         }
     }
-
-    private static InvalidOperationException WritingIsOver() => new("Writing is not allowed after the writer was completed.");
 
     FlushResult IValueTaskSource<FlushResult>.GetResult(short token) => _source.GetResult(token);
 

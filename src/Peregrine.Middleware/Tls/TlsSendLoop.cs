@@ -74,15 +74,13 @@ internal sealed partial class TlsSendLoop
     /// <summary>Completes when all is in the transport's output, the close_notify too, or nothing can be sent any more.</summary>
     public Task Finished => _finished.Task;
 
-    public static InvalidOperationException FlushInProgress() => new("A flush is already in progress: await it before the next.");
-
     public void ThrowIfBusy()
     {
         lock (Gate)
         {
             if (!_pending.IsNone)
             {
-                throw FlushInProgress();
+                throw PipeMisuse.FlushInProgress();
             }
         }
     }

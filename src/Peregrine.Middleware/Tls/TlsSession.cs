@@ -75,8 +75,7 @@ internal sealed partial class TlsSession : IDuplexPipe, IAsyncDisposable
         if (unread >= Settings.MaxUnreadBytes)
         {
             _close?.TrySetReason(ConnectionCloseReason.UnreadLimit);
-            throw new InvalidDataException(
-                $"{unread} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({Settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
+            throw PipeMisuse.TooMuchUnread(unread, Settings.MaxUnreadBytes);
         }
     }
 

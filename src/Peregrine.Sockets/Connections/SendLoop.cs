@@ -490,7 +490,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     {
         if (!_pending.IsNone || _file is not null)
         {
-            throw new InvalidOperationException("A flush is already in progress: await it before the next.");
+            throw PipeMisuse.FlushInProgress();
         }
     }
 

@@ -13,7 +13,7 @@ namespace Peregrine.Sockets.Connections;
 /// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions
 /// share is under <see cref="_lock"/>.
 /// </remarks>
-internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
+internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     private readonly Lock _lock = new();
@@ -119,7 +119,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         {
             if (_result == ReadResultState.None || !_pending.IsNone)
             {
-                throw new InvalidOperationException("There is no read to advance: AdvanceTo follows a completed ReadAsync or TryRead, once.");
+                throw PipeMisuse.NoReadToAdvance();
             }
 
             _receiver.Chain.Advance(consumed, examined);
@@ -164,46 +164,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (_guard.TryComplete())
         {
             CompleteInside();
-        }
-    }
-
-    /// <summary>A wait has ended: with bytes in its buffer, the peer's FIN, or an error, which the socket reports once.</summary>
-    public void OnReceived(IoResult result)
-    {
-        CancellationTokenRegistration registration = default;
-        InputDiscard<TSocket>? discard = null;
-        bool isAwaited;
-        lock (_lock)
-        {
-            _arrived = result;
-            _wait = ReadWait.Arrived;
-            isAwaited = _pending.IsWaiting;
-            if (isAwaited)
-            {
-                registration = _pending.BeginEnding(byCancel: false);
-            }
-            else
-            {
-                discard = _left ? _discard : null;
-            }
-        }
-
-        if (isAwaited)
-        {
-            registration.Unregister();
-            TakeArrivedForWaiter();
-            EndRead(isCanceled: false, exception: null);
-            return;
-        }
-
-        // The read that armed it was cancelled. The next one takes it; that the connection has ended is told at once.
-        if (discard is not null)
-        {
-            discard.OnReceived(result);
-        }
-        else if (result.Bytes == 0)
-        {
-            NoteEnd(result);
         }
     }
 
@@ -270,8 +230,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         if (_completed || !_guard.TryEnter())
         {
-            throw new InvalidOperationException(
-                _completed ? "Reading is not allowed after the reader was completed." : "Reading is already in progress, on another thread.");
+            throw _completed ? PipeMisuse.ReadAfterCompletion() : PipeMisuse.ReadOnAnotherThread();
         }
     }
 
@@ -280,7 +239,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (_guard.Exit())
         {
             CompleteInside();
-            throw new InvalidOperationException("The reader was completed by another thread during the call.");
+            throw PipeMisuse.CompletedDuringCall();
         }
     }
 
@@ -323,7 +282,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
     {
         if (_result == ReadResultState.Reading || !_pending.IsNone)
         {
-            throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
+            throw PipeMisuse.ReadInProgress();
         }
     }
 
@@ -371,31 +330,8 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (_receiver.Chain.Length >= _settings.MaxUnreadBytes)
         {
             _connection.TrySetReason(ConnectionCloseReason.UnreadLimit);
-            throw new InvalidDataException(
-                $"{_receiver.Chain.Length} bytes are examined and not consumed, and more are asked for: MaxUnreadBytes ({_settings.MaxUnreadBytes}) bounds what a peer can make this side keep. Consume them, or raise it.");
+            throw PipeMisuse.TooMuchUnread(_receiver.Chain.Length, _settings.MaxUnreadBytes);
         }
-    }
-
-    /// <summary>Receives into the wait's own buffer. True if that brought something already; false if a wait is armed now, or was before.</summary>
-    private bool TryArrive()
-    {
-        // Without the lock: a completion changes only what is armed, and this flow alone arms.
-        if (_wait != ReadWait.None)
-        {
-            return false;
-        }
-
-        _wait = ReadWait.Armed;
-        if (_receiver.Receive(out var result))
-        {
-            _arrived = result;
-            _wait = ReadWait.Arrived;
-            return true;
-        }
-
-        // A wait that began may have ended by now, on another thread; it counts as one all the same.
-        _connection.Burst.Restart();
-        return false;
     }
 
     /// <summary>Begins to wait for the completion of what is armed, or is armed by the scheduler. False if it has come already.</summary>
@@ -487,7 +423,7 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         if (completed)
         {
             _receiver.Chain.Return();
-            exception = new InvalidOperationException("The reader was completed while a read was pending.");
+            exception = PipeMisuse.CompletedDuringRead();
         }
 
         if (exception is null)
@@ -497,93 +433,6 @@ internal sealed class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<R
         else
         {
             _source.SetException(exception);
-        }
-    }
-
-    /// <summary>On a completion's thread, where nobody would catch what the pool throws: the read that waits does.</summary>
-    private void TakeArrivedForWaiter()
-    {
-        try
-        {
-            TakeArrived();
-        }
-        catch (Exception exception)
-        {
-            _connection.Abort(new("What was there to receive found no buffer.", exception));
-        }
-    }
-
-    /// <summary>Takes the wait's result. May throw what the pool throws, and loses nothing then.</summary>
-    private void TakeArrived()
-    {
-        if (_arrived.Bytes == 0)
-        {
-            _wait = ReadWait.None;
-            _ended = NoteEnd(_arrived);
-            return;
-        }
-
-        var behind = _receiver.Take(_arrived.Bytes);
-        _wait = ReadWait.None;
-        if (behind.IsError)
-        {
-            // What has come before it is read first.
-            lock (_lock)
-            {
-                _failure ??= _connection.ToException(behind.Error);
-            }
-        }
-    }
-
-    /// <summary>Receives once, without waiting. True if the reader has something to tell: bytes, the end, or a failure.</summary>
-    private bool TryReceive()
-    {
-        var result = _receiver.TryReceive();
-        if (result.Bytes > 0)
-        {
-            return true;
-        }
-
-        if (result.IsWouldBlock && _connection.AbortReason is null && !HasFailure())
-        {
-            return false;
-        }
-
-        _ended = NoteEnd(result);
-        return true;
-    }
-
-    /// <summary>Tells the connection that a receive brought nothing more. True if that is the peer's FIN, false if it is a failure.</summary>
-    private bool NoteEnd(IoResult result)
-    {
-        Exception? failure;
-        lock (_lock)
-        {
-            // An abort on another thread makes a receive end in any way, before it says so here.
-            _aborted ??= _connection.AbortReason;
-            if (result.IsError)
-            {
-                _failure ??= _connection.ToException(result.Error);
-            }
-
-            failure = _aborted ?? _failure;
-        }
-
-        if (failure is not null)
-        {
-            _connection.OnFailed(failure);
-            return false;
-        }
-
-        _connection.OnPeerClosed();
-        return true;
-    }
-
-    private bool HasFailure()
-    {
-        lock (_lock)
-        {
-            return _failure is not null;
         }
     }
 

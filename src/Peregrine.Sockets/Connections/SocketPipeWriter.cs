@@ -88,7 +88,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
 
         if (!TryEnter())
         {
-            throw WritingIsOver();
+            throw PipeMisuse.WriteAfterCompletion();
         }
 
         try
@@ -235,7 +235,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     }
 
     /// <summary>False if the writer was completed meanwhile, by another thread.</summary>
-    private bool TryEnter() => _guard.TryEnter() || (_completed ? false : throw FlushInProgress());
+    private bool TryEnter() => _guard.TryEnter() || (_completed ? false : throw PipeMisuse.FlushInProgress());
 
     private void Exit()
     {
@@ -289,7 +289,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         {
             if (!_loop.Pending.IsNone)
             {
-                throw FlushInProgress();
+                throw PipeMisuse.FlushInProgress();
             }
 
             var canceled = _loop.Pending.TakeCancelRequest();
@@ -328,7 +328,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     {
         if (!TryEnter())
         {
-            throw WritingIsOver();
+            throw PipeMisuse.WriteAfterCompletion();
         }
 
         try
@@ -402,15 +402,11 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         EndFlushOnScheduler(isCanceled: true, new OperationCanceledException(token));
     }
 
-    private static InvalidOperationException WritingIsOver() => new("Writing is not allowed after the writer was completed.");
-
-    private static InvalidOperationException FlushInProgress() => new("A flush is already in progress: await it before the next.");
-
     private void ThrowIfCompleted()
     {
         if (_completed)
         {
-            throw WritingIsOver();
+            throw PipeMisuse.WriteAfterCompletion();
         }
     }
 

@@ -93,7 +93,7 @@ internal sealed class PacedReader(
         {
             if (_pause is not null)
             {
-                throw new InvalidOperationException("Reading is already in progress: await the pending read, and call AdvanceTo for its result.");
+                throw PipeMisuse.ReadInProgress();
             }
 
             if (_budget.Allows(rate.BytesPerSecond) || _isCancelRequested || HasEnded)

@@ -7,7 +7,7 @@ namespace Peregrine.Middleware.Pipes;
 /// The one read or flush that a wrapper waits for, as a task of its own: it is made once, and used for each that does not complete at once. The
 /// continuation runs where the inner operation completes, or, if it is told so, on the thread pool.
 /// </summary>
-internal sealed class PendingOperation<TResult> : IValueTaskSource<TResult>, IThreadPoolWorkItem
+internal sealed class PassedOperation<TResult> : IValueTaskSource<TResult>, IThreadPoolWorkItem
 {
     private readonly Func<TResult, TResult>? _onResult;
     private readonly bool _resumesOnThreadPool;
@@ -16,7 +16,7 @@ internal sealed class PendingOperation<TResult> : IValueTaskSource<TResult>, ITh
     private ConfiguredValueTaskAwaitable<TResult>.ConfiguredValueTaskAwaiter _inner;
     private volatile bool _isPending;
 
-    public PendingOperation(Func<TResult, TResult>? onResult, bool resumesOnThreadPool)
+    public PassedOperation(Func<TResult, TResult>? onResult, bool resumesOnThreadPool)
     {
         _onResult = onResult;
         _resumesOnThreadPool = resumesOnThreadPool;

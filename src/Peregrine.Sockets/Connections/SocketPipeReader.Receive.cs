@@ -1,0 +1,154 @@
+using Microsoft.AspNetCore.Connections;
+
+namespace Peregrine.Sockets.Connections;
+
+/// <content>What the socket brings: at once, or by a wait.</content>
+internal sealed partial class SocketPipeReader<TSocket>
+{
+    /// <summary>A wait has ended: with bytes in its buffer, the peer's FIN, or an error, which the socket reports once.</summary>
+    public void OnReceived(IoResult result)
+    {
+        CancellationTokenRegistration registration = default;
+        InputDiscard<TSocket>? discard = null;
+        bool isAwaited;
+        lock (_lock)
+        {
+            _arrived = result;
+            _wait = ReadWait.Arrived;
+            isAwaited = _pending.IsWaiting;
+            if (isAwaited)
+            {
+                registration = _pending.BeginEnding(byCancel: false);
+            }
+            else
+            {
+                discard = _left ? _discard : null;
+            }
+        }
+
+        if (isAwaited)
+        {
+            registration.Unregister();
+            TakeArrivedForWaiter();
+            EndRead(isCanceled: false, exception: null);
+            return;
+        }
+
+        // The read that armed it was cancelled. The next one takes it; that the connection has ended is told at once.
+        if (discard is not null)
+        {
+            discard.OnReceived(result);
+        }
+        else if (result.Bytes == 0)
+        {
+            NoteEnd(result);
+        }
+    }
+
+    /// <summary>Receives into the wait's own buffer. True if that brought something already; false if a wait is armed now, or was before.</summary>
+    private bool TryArrive()
+    {
+        // Without the lock: a completion changes only what is armed, and this flow alone arms.
+        if (_wait != ReadWait.None)
+        {
+            return false;
+        }
+
+        _wait = ReadWait.Armed;
+        if (_receiver.Receive(out var result))
+        {
+            _arrived = result;
+            _wait = ReadWait.Arrived;
+            return true;
+        }
+
+        // A wait that began may have ended by now, on another thread; it counts as one all the same.
+        _connection.Burst.Restart();
+        return false;
+    }
+
+    /// <summary>On a completion's thread, where nobody would catch what the pool throws: the read that waits does.</summary>
+    private void TakeArrivedForWaiter()
+    {
+        try
+        {
+            TakeArrived();
+        }
+        catch (Exception exception)
+        {
+            _connection.Abort(new("What was there to receive found no buffer.", exception));
+        }
+    }
+
+    /// <summary>Takes the wait's result. May throw what the pool throws, and loses nothing then.</summary>
+    private void TakeArrived()
+    {
+        if (_arrived.Bytes == 0)
+        {
+            _wait = ReadWait.None;
+            _ended = NoteEnd(_arrived);
+            return;
+        }
+
+        var behind = _receiver.Take(_arrived.Bytes);
+        _wait = ReadWait.None;
+        if (behind.IsError)
+        {
+            // What has come before it is read first.
+            lock (_lock)
+            {
+                _failure ??= _connection.ToException(behind.Error);
+            }
+        }
+    }
+
+    /// <summary>Receives once, without waiting. True if the reader has something to tell: bytes, the end, or a failure.</summary>
+    private bool TryReceive()
+    {
+        var result = _receiver.TryReceive();
+        if (result.Bytes > 0)
+        {
+            return true;
+        }
+
+        if (result.IsWouldBlock && _connection.AbortReason is null)
+        {
+            lock (_lock)
+            {
+                if (_failure is null)
+                {
+                    return false;
+                }
+            }
+        }
+
+        _ended = NoteEnd(result);
+        return true;
+    }
+
+    /// <summary>Tells the connection that a receive brought nothing more. True if that is the peer's FIN, false if it is a failure.</summary>
+    private bool NoteEnd(IoResult result)
+    {
+        Exception? failure;
+        lock (_lock)
+        {
+            // An abort on another thread makes a receive end in any way, before it says so here.
+            _aborted ??= _connection.AbortReason;
+            if (result.IsError)
+            {
+                _failure ??= _connection.ToException(result.Error);
+            }
+
+            failure = _aborted ?? _failure;
+        }
+
+        if (failure is not null)
+        {
+            _connection.OnFailed(failure);
+            return false;
+        }
+
+        _connection.OnPeerClosed();
+        return true;
+    }
+}
