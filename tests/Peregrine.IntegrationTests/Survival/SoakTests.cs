@@ -88,11 +88,12 @@ public sealed class SoakTests(ITestOutputHelper output)
     {
         // Each from one of 64 addresses: those that close first keep their ports for a minute.
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var fault = random.Next(10);
         client.Bind(new IPEndPoint(new IPAddress([127, 0, 0, (byte)random.Next(1, 65)]), 0));
         try
         {
             await client.ConnectAsync(endPoint).WaitAsync(Limit);
-            switch (random.Next(10))
+            switch (fault)
             {
                 case 0: // Resets before it says anything.
                     client.LingerState = new LingerOption(true, 0);
@@ -127,6 +128,17 @@ public sealed class SoakTests(ITestOutputHelper output)
         catch (SocketException)
         {
             return false; // Reset, as it was told.
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"Fault {fault} of {client.LocalEndPoint} did not end in {Limit}. The kernel has: {Sockets(client)}");
+        }
+
+        // proc_net_tcp: the state, and the bytes that are unacknowledged and unread, of both ends.
+        static string Sockets(Socket client)
+        {
+            var port = $":{((IPEndPoint)client.LocalEndPoint!).Port:X4} ";
+            return string.Join(" | ", File.ReadLines("/proc/net/tcp").Where(line => line.Contains(port, StringComparison.Ordinal)).Select(line => line[..Math.Min(56, line.Length)]));
         }
 
         async Task SendAsync(byte first, int count)
