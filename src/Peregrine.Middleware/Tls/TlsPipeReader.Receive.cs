@@ -104,15 +104,15 @@ internal sealed partial class TlsPipeReader
         BufferSegment? abandoned = null;
         bool isAwaited;
         TaskCompletionSource? idle;
-        lock (_lock)
+        lock (Gate)
         {
             _wait = ReadWait.Arrived;
-            isAwaited = _pending.IsWaiting;
+            isAwaited = Pending.IsWaiting;
             if (isAwaited)
             {
-                registration = _pending.BeginEnding(byCancel: false);
+                registration = Pending.BeginEnding(byCancel: false);
             }
-            else if (_completed)
+            else if (IsCompleted)
             {
                 abandoned = TakeTarget();
             }
@@ -138,7 +138,7 @@ internal sealed partial class TlsPipeReader
         BufferSegment? segment;
         int bytes;
         Exception? failure;
-        lock (_lock)
+        lock (Gate)
         {
             (bytes, failure) = (_arrivedBytes, _arrivedFailure);
             _arrivedFailure = null;

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Net.Security;
 using System.Runtime.CompilerServices;
-using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Connections;
 
 namespace Peregrine.Middleware.Tls;
@@ -13,20 +12,15 @@ namespace Peregrine.Middleware.Tls;
 /// </summary>
 /// <remarks>
 /// A read of <see cref="SslStream"/> cannot be given up: when the application gives up its own, it goes on, and the next one takes what it brings.
-/// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions share is
-/// under <see cref="_lock"/>.
 /// </remarks>
-internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
+internal sealed partial class TlsPipeReader : GuardedPipeReader, IThreadPoolWorkItem
 {
-    private readonly Lock _lock = new();
     private readonly TlsSession _session;
     private readonly SslStream _tls;
     private readonly Action _goOn;
 
-    // Under the lock.
-    private PendingOperation _pending;
+    // Under the gate.
     private ReadWait _wait;
-    private volatile bool _completed;
     private TaskCompletionSource? _idle;
 
     // The wait's, and the flow's when it has arrived.
@@ -37,15 +31,11 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
     private int _readSize;
     private bool _wasSmall;
 
-    // The flow's own, behind the guard, or the completion's while the flow waits.
-    private FlowGuard _guard;
-    private ManualResetValueTaskSourceCore<ReadResult> _source;
+    // The flow's own, or the completion's while the flow waits.
     private ReceiveChain _chain;
     private long _consumed;
     private bool _ended;
     private Exception? _failure;
-    private ReadResultState _result;
-    private Exception? _endException;
 
     public TlsPipeReader(TlsSession session, SslStream tls)
     {
@@ -64,9 +54,6 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
     /// <summary>Consumed by the application. As above.</summary>
     public long ConsumedBytes => Volatile.Read(ref _consumed);
 
-    /// <summary>The application waits. As above.</summary>
-    public bool IsReading => _pending.IsWaiting;
-
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         Enter();
@@ -83,7 +70,7 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
             {
                 if (!TryArrive() && TryWait(cancellationToken))
                 {
-                    return new ValueTask<ReadResult>(this, _source.Version);
+                    return Wait();
                 }
             }
 
@@ -110,69 +97,10 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         }
     }
 
-    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
-
-    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
-    {
-        Enter();
-        try
-        {
-            if (_result == ReadResultState.None || !_pending.IsNone)
-            {
-                throw PipeMisuse.NoReadToAdvance();
-            }
-
-            var before = _chain.Length;
-            _chain.Advance(consumed, examined);
-            Volatile.Write(ref _consumed, _consumed + before - _chain.Length);
-            _result = ReadResultState.None;
-        }
-        finally
-        {
-            Exit();
-        }
-    }
-
-    public override void CancelPendingRead()
-    {
-        CancellationTokenRegistration registration;
-        lock (_lock)
-        {
-            if (!_pending.RequestCancel())
-            {
-                return;
-            }
-
-            registration = _pending.BeginEnding(byCancel: true);
-        }
-
-        registration.Unregister();
-        EndOnScheduler(exception: null);
-    }
-
-    /// <remarks>A read that is pending fails with <see cref="InvalidOperationException"/>: nobody is left to receive for.</remarks>
-    public override void Complete(Exception? exception = null)
-    {
-        lock (_lock)
-        {
-            if (_completed)
-            {
-                return;
-            }
-
-            _completed = true;
-        }
-
-        if (_guard.TryComplete())
-        {
-            CompleteInside();
-        }
-    }
-
-    /// <summary>After <see cref="Complete"/>, and the end of the stream's reading: completes when nothing reads from TLS any more.</summary>
+    /// <summary>After the reader's completion, and the end of the stream's reading: completes when nothing reads from TLS any more.</summary>
     public Task WhenIdleAsync()
     {
-        lock (_lock)
+        lock (Gate)
         {
             if (_wait != ReadWait.Armed)
             {
@@ -184,81 +112,13 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
         }
     }
 
-    private void Enter()
-    {
-        if (_completed || !_guard.TryEnter())
-        {
-            throw _completed ? PipeMisuse.ReadAfterCompletion() : PipeMisuse.ReadOnAnotherThread();
-        }
-    }
-
-    private void Exit()
-    {
-        if (_guard.Exit())
-        {
-            CompleteInside();
-            throw PipeMisuse.CompletedDuringCall();
-        }
-    }
-
-    private void CompleteInside()
-    {
-        CancellationTokenRegistration registration = default;
-        BufferSegment? arrived = null;
-        bool isReading, isWaiting;
-        lock (_lock)
-        {
-            isReading = !_pending.IsNone;
-            isWaiting = _pending.IsWaiting;
-            if (isWaiting)
-            {
-                registration = _pending.BeginEnding(byCancel: true);
-            }
-
-            if (!isReading && _wait == ReadWait.Arrived)
-            {
-                arrived = TakeTarget();
-            }
-        }
-
-        arrived?.Return();
-        if (isWaiting)
-        {
-            registration.Unregister();
-            EndOnScheduler(exception: null);
-        }
-        else if (!isReading)
-        {
-            _chain.Return();
-        }
-
-        // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
-
-        // A read that has ended without a wait tells nobody else.
-        TaskCompletionSource? idle;
-        lock (_lock)
-        {
-            idle = _wait == ReadWait.Armed ? null : _idle;
-        }
-
-        idle?.TrySetResult();
-    }
-
-    private void ThrowIfReadingIsNotAllowed()
-    {
-        if (_result == ReadResultState.Reading || !_pending.IsNone)
-        {
-            throw PipeMisuse.ReadInProgress();
-        }
-    }
-
     /// <summary>The result that can be had without waiting, if there is one.</summary>
     private bool TryTakeResult(out ReadResult result)
     {
         ReadWait wait;
-        lock (_lock)
+        lock (Gate)
         {
-            if (_pending.TakeCancelRequest())
+            if (Pending.TakeCancelRequest())
             {
                 result = MakeResult(isCanceled: true);
                 return true;
@@ -286,99 +146,62 @@ internal sealed partial class TlsPipeReader : PipeReader, IValueTaskSource<ReadR
     /// <summary>Begins to wait for what is armed. False if it has arrived already.</summary>
     private bool TryWait(CancellationToken cancellationToken)
     {
-        lock (_lock)
+        lock (Gate)
         {
-            if (_wait == ReadWait.Arrived || _pending.IsCancelRequested)
+            if (_wait == ReadWait.Arrived || Pending.IsCancelRequested)
             {
                 return false;
             }
 
             Debug.Assert(_wait == ReadWait.Armed);
-            _source.Reset();
-            _pending.Begin(cancellationToken);
+            BeginWaitLocked(cancellationToken);
         }
 
-        _pending.Register(_lock, static (state, token) => ((TlsPipeReader)state!).OnTokenCanceled(token), this, cancellationToken);
+        Register(cancellationToken);
         return true;
     }
 
-    private void OnTokenCanceled(CancellationToken token)
+    protected override void Advance(SequencePosition consumed, SequencePosition examined)
     {
-        lock (_lock)
-        {
-            // A registration that could not be withdrawn in time must not cancel a later read that has another token.
-            if (!_pending.IsWaiting || _pending.Token != token)
-            {
-                return;
-            }
-
-            _pending.BeginEnding(byCancel: true);
-        }
-
-        EndOnScheduler(new OperationCanceledException(token));
+        var before = _chain.Length;
+        _chain.Advance(consumed, examined);
+        Volatile.Write(ref _consumed, _consumed + before - _chain.Length);
     }
 
-    /// <summary>Who cancels must not find itself running the application's code.</summary>
-    private void EndOnScheduler(Exception? exception)
+    protected override void GiveBack()
     {
-        _endException = exception;
-        _session.Schedule(this);
+        BufferSegment? arrived;
+        lock (Gate)
+        {
+            arrived = _wait == ReadWait.Arrived ? TakeTarget() : null;
+        }
+
+        arrived?.Return();
+        _chain.Return();
     }
 
-    void IThreadPoolWorkItem.Execute()
+    protected override void OnLeft()
     {
-        var exception = _endException;
-        _endException = null;
-        EndRead(isCanceled: true, exception);
+        // A read that has ended without a wait tells nobody else.
+        TaskCompletionSource? idle;
+        lock (Gate)
+        {
+            idle = _wait == ReadWait.Armed ? null : _idle;
+        }
+
+        idle?.TrySetResult();
     }
 
-    private void EndRead(bool isCanceled, Exception? exception)
-    {
-        exception ??= isCanceled ? null : FailureOf();
-        var result = exception is null ? MakeResult(isCanceled) : default;
-        BufferSegment? arrived = null;
-        bool completed;
-        lock (_lock)
-        {
-            completed = _completed;
-            _pending.End();
-            if (completed && _wait == ReadWait.Arrived)
-            {
-                arrived = TakeTarget();
-            }
-        }
+    protected override void ScheduleEnd() => _session.Schedule(this);
 
-        if (completed)
-        {
-            arrived?.Return();
-            _chain.Return();
-            exception = PipeMisuse.CompletedDuringRead();
-        }
-
-        if (exception is null)
-        {
-            _source.SetResult(result);
-        }
-        else
-        {
-            _source.SetException(exception);
-        }
-    }
+    void IThreadPoolWorkItem.Execute() => EndCanceled();
 
     /// <summary>What came before a failure is read first.</summary>
-    private Exception? FailureOf() => !_chain.HasUnexamined ? _failure : null;
+    protected override Exception? FailureOf() => !_chain.HasUnexamined ? _failure : null;
 
-    private ReadResult MakeResult(bool isCanceled)
+    protected override ReadResult MakeResult(bool isCanceled)
     {
-        _result = isCanceled ? ReadResultState.Tentative : ReadResultState.Reading;
+        HandedOut(isCanceled);
         return new ReadResult(_chain.Bytes, isCanceled, isCompleted: _ended);
     }
-
-    ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _source.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _source.GetStatus(token);
-
-    void IValueTaskSource<ReadResult>.OnCompleted(
-        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _source.OnCompleted(continuation, state, token, flags);
 }

@@ -11,14 +11,14 @@ internal sealed partial class SocketPipeReader<TSocket>
         CancellationTokenRegistration registration = default;
         InputDiscard<TSocket>? discard = null;
         bool isAwaited;
-        lock (_lock)
+        lock (Gate)
         {
             _arrived = result;
             _wait = ReadWait.Arrived;
-            isAwaited = _pending.IsWaiting;
+            isAwaited = Pending.IsWaiting;
             if (isAwaited)
             {
-                registration = _pending.BeginEnding(byCancel: false);
+                registration = Pending.BeginEnding(byCancel: false);
             }
             else
             {
@@ -95,7 +95,7 @@ internal sealed partial class SocketPipeReader<TSocket>
         if (behind.IsError)
         {
             // What has come before it is read first.
-            lock (_lock)
+            lock (Gate)
             {
                 _failure ??= _connection.ToException(behind.Error);
             }
@@ -113,7 +113,7 @@ internal sealed partial class SocketPipeReader<TSocket>
 
         if (result.IsWouldBlock && _connection.AbortReason is null)
         {
-            lock (_lock)
+            lock (Gate)
             {
                 if (_failure is null)
                 {
@@ -130,7 +130,7 @@ internal sealed partial class SocketPipeReader<TSocket>
     private bool NoteEnd(IoResult result)
     {
         Exception? failure;
-        lock (_lock)
+        lock (Gate)
         {
             // An abort on another thread makes a receive end in any way, before it says so here.
             _aborted ??= _connection.AbortReason;

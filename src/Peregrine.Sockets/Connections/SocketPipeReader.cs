@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.IO.Pipelines;
-using System.Threading.Tasks.Sources;
 using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
@@ -9,34 +8,23 @@ namespace Peregrine.Sockets.Connections;
 /// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
 /// so the kernel's window is the backpressure, and a reader that waits holds no block (<see cref="Receiver{TSocket}"/>).
 /// </summary>
-/// <remarks>
-/// The chain of blocks belongs to the application's flow, or to the completion that ends its wait. Only what cancellation and completions
-/// share is under <see cref="_lock"/>.
-/// </remarks>
-internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
+internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
-    private readonly Lock _lock = new();
     private readonly StreamConnection<TSocket> _connection;
     private readonly StreamSettings _settings;
 
-    // Under the lock.
-    private PendingOperation _pending;
+    // Under the gate.
     private ReadWait _wait;
     private IoResult _arrived;
-    private volatile bool _completed;
     private Exception? _aborted;
     private Exception? _failure;
     private InputDiscard<TSocket>? _discard;
     private bool _left;
 
-    // The flow's own, behind the guard, or the completion's while the flow waits.
-    private FlowGuard _guard;
-    private ManualResetValueTaskSourceCore<ReadResult> _source;
+    // The flow's own, or the completion's while the flow waits.
     private Receiver<TSocket> _receiver;
     private bool _ended;
-    private ReadResultState _result;
-    private Exception? _endException;
 
     public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
     {
@@ -52,9 +40,6 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
 
     /// <summary>What that keeps.</summary>
     public long UnreadMemory => _receiver.Chain.Kept;
-
-    /// <summary>The application waits for something to read. Looked at without the lock: it may be a little old.</summary>
-    public bool IsReading => _pending.IsWaiting;
 
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
@@ -82,7 +67,7 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
 
                 if (TryWait(yields, cancellationToken))
                 {
-                    return new ValueTask<ReadResult>(this, _source.Version);
+                    return Wait();
                 }
             }
 
@@ -110,76 +95,19 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
         }
     }
 
-    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
-
-    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
-    {
-        Enter();
-        try
-        {
-            if (_result == ReadResultState.None || !_pending.IsNone)
-            {
-                throw PipeMisuse.NoReadToAdvance();
-            }
-
-            _receiver.Chain.Advance(consumed, examined);
-            _result = ReadResultState.None;
-        }
-        finally
-        {
-            Exit();
-        }
-    }
-
-    public override void CancelPendingRead()
-    {
-        CancellationTokenRegistration registration;
-        lock (_lock)
-        {
-            if (!_pending.RequestCancel())
-            {
-                return;
-            }
-
-            registration = _pending.BeginEnding(byCancel: true);
-        }
-
-        registration.Unregister();
-        EndOnScheduler(exception: null);
-    }
-
-    /// <remarks>A read that is pending fails with <see cref="InvalidOperationException"/>: nobody is left to receive for.</remarks>
-    public override void Complete(Exception? exception = null)
-    {
-        lock (_lock)
-        {
-            if (_completed)
-            {
-                return;
-            }
-
-            _completed = true;
-        }
-
-        if (_guard.TryComplete())
-        {
-            CompleteInside();
-        }
-    }
-
     /// <summary>Ends the pending read, and every later one, with <paramref name="exception"/>.</summary>
     public void Abort(Exception exception)
     {
         CancellationTokenRegistration registration;
-        lock (_lock)
+        lock (Gate)
         {
             _aborted ??= exception;
-            if (!_pending.IsWaiting)
+            if (!Pending.IsWaiting)
             {
                 return;
             }
 
-            registration = _pending.BeginEnding(byCancel: true);
+            registration = Pending.BeginEnding(byCancel: true);
         }
 
         registration.Unregister();
@@ -192,7 +120,7 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
     /// </summary>
     public void FailAfterData(Exception exception)
     {
-        lock (_lock)
+        lock (Gate)
         {
             _failure ??= exception;
         }
@@ -206,83 +134,23 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
     {
         get
         {
-            lock (_lock)
+            lock (Gate)
             {
-                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && _arrived.Bytes == 0) || (!_completed && _guard.IsBusy);
+                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && _arrived.Bytes == 0) || (!IsCompleted && IsBusy);
             }
         }
     }
 
     /// <summary>
-    /// After <see cref="Complete"/>: completions go to <paramref name="discard"/> from now on. True if it is begun here: a wait is armed, whose
+    /// After <see cref="GuardedPipeReader.Complete"/>: completions go to <paramref name="discard"/> from now on. True if it is begun here: a wait is armed, whose
     /// completion will come, or a call is still inside, which may be about to receive.
     /// </summary>
     public bool HandOver(InputDiscard<TSocket> discard)
     {
-        lock (_lock)
+        lock (Gate)
         {
             _discard = discard;
             return _wait == ReadWait.Armed || !_left;
-        }
-    }
-
-    private void Enter()
-    {
-        if (_completed || !_guard.TryEnter())
-        {
-            throw _completed ? PipeMisuse.ReadAfterCompletion() : PipeMisuse.ReadOnAnotherThread();
-        }
-    }
-
-    private void Exit()
-    {
-        if (_guard.Exit())
-        {
-            CompleteInside();
-            throw PipeMisuse.CompletedDuringCall();
-        }
-    }
-
-    private void CompleteInside()
-    {
-        CancellationTokenRegistration registration = default;
-        bool isReading, isWaiting;
-        lock (_lock)
-        {
-            isReading = !_pending.IsNone;
-            isWaiting = _pending.IsWaiting;
-            if (isWaiting)
-            {
-                registration = _pending.BeginEnding(byCancel: true);
-            }
-        }
-
-        if (isWaiting)
-        {
-            registration.Unregister();
-            EndOnScheduler(exception: null);
-        }
-        else if (!isReading)
-        {
-            _receiver.Chain.Return();
-        }
-
-        // Otherwise a completion is at work on the chain: it finds the reader completed, and gives the blocks back.
-        InputDiscard<TSocket>? discard;
-        lock (_lock)
-        {
-            _left = true;
-            discard = _wait == ReadWait.Armed ? null : _discard;
-        }
-
-        discard?.Run();
-    }
-
-    private void ThrowIfReadingIsNotAllowed()
-    {
-        if (_result == ReadResultState.Reading || !_pending.IsNone)
-        {
-            throw PipeMisuse.ReadInProgress();
         }
     }
 
@@ -290,14 +158,14 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
     private bool TryTakeResult(bool receive, out ReadResult result)
     {
         ReadWait wait;
-        lock (_lock)
+        lock (Gate)
         {
             if (_aborted is not null)
             {
                 throw _aborted;
             }
 
-            if (_pending.TakeCancelRequest())
+            if (Pending.TakeCancelRequest())
             {
                 result = MakeResult(isCanceled: true);
                 return true;
@@ -338,25 +206,24 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
     private bool TryWait(bool yields, CancellationToken cancellationToken)
     {
         bool arm;
-        lock (_lock)
+        lock (Gate)
         {
             if (_aborted is not null)
             {
                 throw _aborted;
             }
 
-            if (_wait == ReadWait.Arrived || _pending.IsCancelRequested)
+            if (_wait == ReadWait.Arrived || Pending.IsCancelRequested)
             {
                 return false;
             }
 
-            _source.Reset();
-            _pending.Begin(cancellationToken);
+            BeginWaitLocked(cancellationToken);
             arm = _wait == ReadWait.None;
             _wait = ReadWait.Armed;
         }
 
-        _pending.Register(_lock, static (state, token) => ((SocketPipeReader<TSocket>)state!).OnTokenCanceled(token), this, cancellationToken);
+        Register(cancellationToken);
 
         if (arm)
         {
@@ -378,86 +245,39 @@ internal sealed partial class SocketPipeReader<TSocket> : PipeReader, IValueTask
         }
     }
 
-    private void OnTokenCanceled(CancellationToken token)
-    {
-        lock (_lock)
-        {
-            // A registration that could not be withdrawn in time must not cancel a later read that has another token.
-            if (!_pending.IsWaiting || _pending.Token != token)
-            {
-                return;
-            }
+    protected override void Advance(SequencePosition consumed, SequencePosition examined) => _receiver.Chain.Advance(consumed, examined);
 
-            _pending.BeginEnding(byCancel: true);
+    protected override void GiveBack() => _receiver.Chain.Return();
+
+    protected override void OnLeft()
+    {
+        InputDiscard<TSocket>? discard;
+        lock (Gate)
+        {
+            _left = true;
+            discard = _wait == ReadWait.Armed ? null : _discard;
         }
 
-        EndOnScheduler(new OperationCanceledException(token));
+        discard?.Run();
     }
 
-    /// <summary>Who cancels or aborts must not find itself running the application's code.</summary>
-    private void EndOnScheduler(Exception? exception)
-    {
-        _endException = exception;
-        _settings.Scheduler.Schedule(
-            static state =>
-            {
-                var reader = (SocketPipeReader<TSocket>)state!;
-                var exception = reader._endException;
-                reader._endException = null;
-                reader.EndRead(isCanceled: true, exception);
-            },
-            this);
-    }
-
-    private void EndRead(bool isCanceled, Exception? exception)
-    {
-        exception ??= isCanceled ? null : FailureOf();
-        var result = exception is null ? MakeResult(isCanceled) : default;
-        bool completed;
-        lock (_lock)
-        {
-            completed = _completed;
-            _pending.End();
-        }
-
-        if (completed)
-        {
-            _receiver.Chain.Return();
-            exception = PipeMisuse.CompletedDuringRead();
-        }
-
-        if (exception is null)
-        {
-            _source.SetResult(result);
-        }
-        else
-        {
-            _source.SetException(exception);
-        }
-    }
+    protected override void ScheduleEnd() =>
+        _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).EndCanceled(), this);
 
     private ReadResult MakeResultOrThrow() => FailureOf() is { } failure ? throw failure : MakeResult(isCanceled: false);
 
     /// <summary>What came before a failure is read first.</summary>
-    private Exception? FailureOf()
+    protected override Exception? FailureOf()
     {
-        lock (_lock)
+        lock (Gate)
         {
             return _aborted ?? _connection.AbortReason ?? (!_receiver.Chain.HasUnexamined && !_ended ? _failure : null);
         }
     }
 
-    private ReadResult MakeResult(bool isCanceled)
+    protected override ReadResult MakeResult(bool isCanceled)
     {
-        _result = isCanceled ? ReadResultState.Tentative : ReadResultState.Reading;
+        HandedOut(isCanceled);
         return new ReadResult(_receiver.Chain.Bytes, isCanceled, isCompleted: _ended);
     }
-
-    ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _source.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _source.GetStatus(token);
-
-    void IValueTaskSource<ReadResult>.OnCompleted(
-        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _source.OnCompleted(continuation, state, token, flags);
 }
