@@ -1,7 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Peregrine.IntegrationTests.Processes;
 using Xunit.Abstractions;
 
 namespace Peregrine.IntegrationTests.Ends;
@@ -15,7 +16,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     public async Task Fifty_servers_on_one_port_under_load_truncate_nothing()
     {
         const int Cycles = 50;
-        var port = await FreePortAsync();
+        var port = FreePorts.Take(IPAddress.Parse(RealServer.OwnAddress));
         using var over = new CancellationTokenSource();
         int whole = 0, refused = 0, cleanBeforeTheAnswer = 0, truncated = 0, reset = 0;
         var clients = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
@@ -97,7 +98,7 @@ public sealed class RestartTests(ITestOutputHelper output)
     [Fact]
     public async Task A_port_is_bound_again_beside_what_is_left_of_its_last_server()
     {
-        var port = await FreePortAsync();
+        var port = FreePorts.Take(IPAddress.Parse(RealServer.OwnAddress));
         var kept = new List<Socket>();
         for (var round = 0; round < 3; round++)
         {
@@ -134,27 +135,5 @@ public sealed class RestartTests(ITestOutputHelper output)
         }
 
         await connection.Transport.Output.WriteAsync(new byte[Answer], CancellationToken.None);
-    }
-
-    /// <summary>
-    /// A free port below those that the system gives away (ip_local_port_range, ip(7)): between two servers nobody gets it by chance, and no
-    /// client that connects to it is given it for its own, and so connects to itself.
-    /// </summary>
-    private static async Task<int> FreePortAsync()
-    {
-        var range = await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_local_port_range");
-        var lowest = int.Parse(range.Split('\t')[0], CultureInfo.InvariantCulture);
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                await using var server = await RealServer.StartAsync(AnswerAsync, port: Random.Shared.Next(lowest / 2, lowest));
-                return server.Address.Port;
-            }
-            catch (Peregrine.Server.PeregrineStartException) when (attempt < 100)
-            {
-                // Somebody has it.
-            }
-        }
     }
 }

@@ -46,7 +46,7 @@ public sealed class HaproxyTests
         {
             var folder = ProxyProcess.CreateFolder();
             await using var server = await ProxiedServer.StartAsync($"unix://{folder.FullName}/back.sock", scheduling);
-            var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+            var port = FreePorts.Take(ProxyProcess.OwnAddress);
             await using var proxy = await ProxyProcess.StartHaproxyAsync(
                 folder, Sections($"bind {ProxyProcess.OwnAddress}:{port}", $"unix@{folder.FullName}/back.sock", "send-proxy-v2"), port);
             var (client, seen) = await server.EchoThroughAsync(new IPEndPoint(ProxyProcess.OwnAddress, port));
@@ -59,7 +59,7 @@ public sealed class HaproxyTests
     public async Task The_checksum_the_unique_id_and_the_authority_are_seen()
     {
         await using var server = await ProxiedServer.StartAsync();
-        var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+        var port = FreePorts.Take(ProxyProcess.OwnAddress);
         await using var proxy = await ProxyProcess.StartHaproxyAsync(
             ProxyProcess.CreateFolder(),
             Sections(
@@ -77,7 +77,7 @@ public sealed class HaproxyTests
     {
         await using var server = await ProxiedServer.StartAsync();
         var folder = ProxyProcess.CreateFolder();
-        var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+        var port = FreePorts.Take(ProxyProcess.OwnAddress);
         using var own = CreateCertificate("proxy.example.com");
         using var clients = CreateCertificate("client-7");
         File.WriteAllText(Path.Combine(folder.FullName, "own.pem"), own.ExportCertificatePem() + "\n" + own.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem() + "\n");
@@ -117,7 +117,7 @@ public sealed class HaproxyTests
     public async Task Its_health_checks_are_LOCAL_and_the_server_stays_up_for_it()
     {
         await using var server = await ProxiedServer.StartAsync();
-        var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+        var port = FreePorts.Take(ProxyProcess.OwnAddress);
         await using var proxy = await ProxyProcess.StartHaproxyAsync(
             ProxyProcess.CreateFolder(),
             Sections($"bind {ProxyProcess.OwnAddress}:{port}", server, "send-proxy-v2 check-send-proxy check inter 100 fall 1 rise 1"),
@@ -139,7 +139,7 @@ public sealed class HaproxyTests
     public async Task Without_its_header_its_clients_are_refused()
     {
         await using var server = await ProxiedServer.StartAsync();
-        var port = ProxyProcess.FreePort(ProxyProcess.OwnAddress);
+        var port = FreePorts.Take(ProxyProcess.OwnAddress);
         await using var proxy = await ProxyProcess.StartHaproxyAsync(
             ProxyProcess.CreateFolder(), Sections($"bind {ProxyProcess.OwnAddress}:{port}", server, ""), port);
         await Assert.ThrowsAnyAsync<IOException>(() => server.EchoThroughAsync(new IPEndPoint(ProxyProcess.OwnAddress, port)));
@@ -148,7 +148,7 @@ public sealed class HaproxyTests
     private static async Task SeesClientsAsync(string option, int version)
     {
         await using var server = await ProxiedServer.StartAsync();
-        var (port, port6) = (ProxyProcess.FreePort(ProxyProcess.OwnAddress), ProxyProcess.FreePort(IPAddress.IPv6Loopback));
+        var (port, port6) = (FreePorts.Take(ProxyProcess.OwnAddress), FreePorts.Take(IPAddress.IPv6Loopback));
         await using var proxy = await ProxyProcess.StartHaproxyAsync(
             ProxyProcess.CreateFolder(), Sections($"bind {ProxyProcess.OwnAddress}:{port}\n  bind [::1]:{port6}", server, option), port, port6);
         foreach (var address in (IPEndPoint[])[new(ProxyProcess.OwnAddress, port), new(IPAddress.IPv6Loopback, port6)])

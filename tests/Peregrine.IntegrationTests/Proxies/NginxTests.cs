@@ -12,7 +12,7 @@ public sealed class NginxTests
     public async Task Clients_on_IPv4_IPv6_and_both_are_seen()
     {
         await using var server = await ProxiedServer.StartAsync();
-        var (port, port6, both) = (ProxyProcess.FreePort(ProxyProcess.OwnAddress), ProxyProcess.FreePort(IPAddress.IPv6Loopback), ProxyProcess.FreePort(IPAddress.IPv6Any));
+        var (port, port6, both) = (FreePorts.Take(ProxyProcess.OwnAddress), FreePorts.Take(IPAddress.IPv6Loopback), FreePorts.Take(IPAddress.IPv6Any));
         await using var proxy = await ProxyProcess.StartNginxAsync(
             ProxyProcess.CreateFolder(),
             $"listen {ProxyProcess.OwnAddress}:{port}; listen [::1]:{port6}; listen [::]:{both} ipv6only=off; proxy_pass {server.Address}; proxy_protocol on;",

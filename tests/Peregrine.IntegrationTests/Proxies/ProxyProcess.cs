@@ -78,14 +78,6 @@ internal sealed class ProxyProcess : IAsyncDisposable
         return StartAsync(folder, ["nginx", "-p", folder.FullName, "-e", "stderr", "-c", configuration], listening);
     }
 
-    /// <summary>A port that nobody has at the moment.</summary>
-    public static int FreePort(IPAddress address)
-    {
-        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(address, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
-
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
