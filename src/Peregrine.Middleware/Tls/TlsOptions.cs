@@ -45,7 +45,7 @@ public sealed class TlsOptions
     /// <summary>
     /// Whether it is asked if clients' certificates were revoked. Default <see cref="X509RevocationMode.NoCheck"/>: an answer comes from the network, while the
     /// handshake waits, and an authority of one's own often has none. With <see cref="X509RevocationMode.Online"/>, a certificate of which it cannot be told is
-    /// refused.
+    /// refused. <see cref="X509RevocationMode.Offline"/> is the same, with what was answered before and is kept on this machine.
     /// </summary>
     public X509RevocationMode RevocationMode { get; set; } = X509RevocationMode.NoCheck;
 

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Connections;
@@ -138,6 +139,47 @@ public sealed class CertificateTests : IDisposable
         Assert.Contains(problem, thrown.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("\n", thrown.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("guess", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_store_gives_the_certificate_of_a_subject_that_is_valid_has_a_key_and_lasts_longest()
+    {
+        var subject = $"store-{Guid.NewGuid():N}.example.com";
+        var now = _clock.GetUtcNow();
+        X509Certificate2[] certificates =
+        [
+            Kept(TestCertificates.Create(subject, notBefore: now.AddDays(-1), notAfter: now.AddDays(10))),
+            Kept(TestCertificates.Create(subject, notBefore: now.AddDays(-1), notAfter: now.AddDays(20))),
+            Kept(TestCertificates.Create(subject, notBefore: now.AddDays(30), notAfter: now.AddDays(40))),
+            X509CertificateLoader.LoadCertificate(TestCertificates.Create(subject, notBefore: now.AddDays(-1), notAfter: now.AddDays(50)).RawData),
+        ];
+        using var store = new X509Store(StoreName.My, StoreLocation.CurrentUser, OpenFlags.ReadWrite);
+        try
+        {
+            Array.ForEach(certificates, store.Add);
+            await using var test = await TlsTest.StartAsync(options => options.Certificate.Subject = subject, clock: _clock);
+            var client = TlsTest.ClientOptions(subject);
+            X509Certificate? seen = null;
+            client.RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
+            {
+                seen = certificate;
+                return errors == SslPolicyErrors.None;
+            };
+            await test.TryOnceAsync(client);
+            Assert.Equal(certificates[1].SerialNumber, seen!.GetSerialNumberString());
+        }
+        finally
+        {
+            Array.ForEach(certificates, certificate =>
+            {
+                store.Remove(certificate);
+                certificate.Dispose();
+            });
+        }
+
+        // With a key that outlives the process, where the platform tells the difference.
+        static X509Certificate2 Kept(X509Certificate2 certificate) =>
+            X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pfx), null, X509KeyStorageFlags.PersistKeySet | X509KeyStorageFlags.Exportable);
     }
 
     [Theory, InlineData(-10, -1, "has expired"), InlineData(1, 10, "is not valid before")]

@@ -28,7 +28,8 @@ internal static class TestCertificates
     }
 
     public static X509Certificate2 Create(
-        string name, X509Certificate2? issuer = null, DateTimeOffset? notBefore = null, DateTimeOffset? notAfter = null, bool isAuthority = false)
+        string name, X509Certificate2? issuer = null, DateTimeOffset? notBefore = null, DateTimeOffset? notAfter = null, bool isAuthority = false,
+        Uri? revocationList = null)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
@@ -40,6 +41,11 @@ internal static class TestCertificates
         if (!isAuthority)
         {
             request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], false));
+        }
+
+        if (revocationList is not null)
+        {
+            request.CertificateExtensions.Add(CertificateRevocationListBuilder.BuildCrlDistributionPointExtension([revocationList.AbsoluteUri]));
         }
 
         var now = TimeProvider.System.GetUtcNow();
