@@ -25,7 +25,8 @@ public sealed class TlsClientOptions
 
     /// <summary>
     /// Whether it is asked if the server's certificate was revoked. Default <see cref="X509RevocationMode.NoCheck"/>: an answer comes from the network, while the
-    /// handshake waits.
+    /// handshake waits. With <see cref="X509RevocationMode.Online"/>, a certificate of which it cannot be told is refused.
+    /// <see cref="X509RevocationMode.Offline"/> is the same, with what was answered before and is kept on this machine.
     /// </summary>
     public X509RevocationMode RevocationMode { get; set; } = X509RevocationMode.NoCheck;
 

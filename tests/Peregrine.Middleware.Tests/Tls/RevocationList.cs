@@ -68,9 +68,9 @@ internal sealed class RevocationList : IAsyncDisposable
                 await AnswerAsync(client);
             }
         }
-        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        catch (Exception exception) when (exception is SocketException or InvalidOperationException)
         {
-            // Closed.
+            // Closed, during an accept or between two.
         }
     }
 
