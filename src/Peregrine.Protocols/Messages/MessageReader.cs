@@ -121,6 +121,7 @@ public sealed class MessageReader<TMessage>
             throw;
         }
 
+        var looked = isFound ? 0 : Math.Max(0, _buffer.GetOffset(examined) - _buffer.GetOffset(consumed));
         var size = isFound || !consumed.Equals(_buffer.Start) ? Consume(consumed) : 0;
         if (isFound)
         {
@@ -143,7 +144,7 @@ public sealed class MessageReader<TMessage>
             throw new MessageTooLargeException(_buffer.Length, _maxMessageSize);
         }
 
-        _examined = examined;
+        _examinedLength = looked;
         _state = State.HasNoMessage;
         return false;
     }
@@ -220,7 +221,6 @@ public sealed class MessageReader<TMessage>
     {
         if (_state == State.HasNoMessage)
         {
-            _examinedLength = _buffer.Slice(_buffer.Start, _examined).Length;
             _input.AdvanceTo(_buffer.Start, _buffer.End);
             _buffer = default;
             _examined = default;
@@ -238,6 +238,7 @@ public sealed class MessageReader<TMessage>
         var before = _buffer.Length;
         _buffer = _buffer.Slice(consumed);
         _examined = _buffer.Start;
+        _examinedLength = 0;
         if (_buffer.IsEmpty)
         {
             _state = State.HasNoMessage;

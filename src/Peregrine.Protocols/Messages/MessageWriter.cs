@@ -328,7 +328,7 @@ public sealed class MessageWriter : IThreadPoolWorkItem
     private Exception? EndOwn(ValueTask<FlushResult> flush, out FlushResult result)
     {
         var exception = ResultOf(flush, out result);
-        if (EndFlush(result, exception))
+        if (EndFlush(result, exception, isOwn: true))
         {
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
@@ -351,7 +351,7 @@ public sealed class MessageWriter : IThreadPoolWorkItem
     }
 
     /// <summary>True if the next flush has begun, which the caller makes.</summary>
-    private bool EndFlush(FlushResult result, Exception? exception)
+    private bool EndFlush(FlushResult result, Exception? exception, bool isOwn = false)
     {
         FlushWaiter? over, dropped = null;
         bool goesOn;
@@ -380,8 +380,8 @@ public sealed class MessageWriter : IThreadPoolWorkItem
             }
         }
 
-        // One that is alone goes on here; several must not wait for each other, nor the next flush for one.
-        var isAlone = !goesOn && over is { Next: null } && dropped is null;
+        // One that is alone goes on here; several must not wait for each other, nor the next flush or a caller for one.
+        var isAlone = !isOwn && !goesOn && over is { Next: null } && dropped is null;
         EndWaits(over, result, exception, isAlone);
         EndWaits(dropped, result, exception, isAlone: false);
         return goesOn;

@@ -91,6 +91,21 @@ public sealed class MessageReaderTests
     }
 
     [Fact]
+    public async Task What_belongs_to_no_message_is_let_go_and_an_end_behind_it_is_a_clean_one()
+    {
+        var reader = new MessageReader<int>(_pipe.Reader, new DigitReader { SkipsSpaces = true });
+        await WriteAsync("1   "u8.ToArray());
+        Assert.Equal(1, (await reader.ReadAsync()).Message);
+        var read = reader.ReadAsync();
+        Assert.False(read.IsCompleted);
+        await WriteAsync("  2 "u8.ToArray());
+        Assert.Equal(2, (await read).Message);
+        var end = reader.ReadAsync();
+        await _pipe.Writer.CompleteAsync();
+        Assert.True((await end).IsCompleted);
+    }
+
+    [Fact]
     public async Task A_format_that_takes_nothing_is_told_so_and_not_asked_for_ever()
     {
         var reader = new MessageReader<int>(_pipe.Reader, new EmptyReader());
@@ -228,9 +243,17 @@ public sealed class MessageReaderTests
 
     private sealed class DigitReader : IMessageReader<int>
     {
+        public bool SkipsSpaces { get; init; }
+
         public bool TryParse(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out int message)
         {
             message = input.FirstSpan[0] - '0';
+            if (SkipsSpaces && input.FirstSpan[0] == ' ')
+            {
+                consumed = input.GetPosition(1);
+                return !input.Slice(consumed).IsEmpty && TryParse(input.Slice(consumed), ref consumed, ref examined, out message);
+            }
+
             if (input.FirstSpan[0] == '!')
             {
                 throw new MessageFormatException();
