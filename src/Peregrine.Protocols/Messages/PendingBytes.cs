@@ -1,0 +1,142 @@
+using System.Buffers;
+
+namespace Peregrine.Protocols;
+
+/// <summary>
+/// Encoded messages on their way to the output: bytes in one pooled array, and between them messages that many writers share
+/// (<see cref="EncodedMessage"/>). It holds no array while it is empty.
+/// </summary>
+internal sealed class PendingBytes : IBufferWriter<byte>
+{
+    private const int SmallestArray = 1024;
+
+    private readonly Queue<Insertion> _insertions = new();
+    private byte[] _array = [];
+    private int _length;
+    private long _shared;
+
+    /// <summary>All of them.</summary>
+    public long Length => _length + _shared;
+
+    public bool IsEmpty => Length == 0;
+
+    public void Advance(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _array.Length - _length);
+        _length += count;
+    }
+
+    public Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        MakeRoom(sizeHint);
+        return _array.AsMemory(_length);
+    }
+
+    public Span<byte> GetSpan(int sizeHint = 0)
+    {
+        MakeRoom(sizeHint);
+        return _array.AsSpan(_length);
+    }
+
+    /// <summary>Adds a message that is not copied. It is held until it is taken or dropped.</summary>
+    public void Add(EncodedMessage message)
+    {
+        message.Hold();
+        _insertions.Enqueue(new Insertion(message, _length));
+        _shared += message.Length;
+    }
+
+    /// <summary>Drops the oldest message that is shared. False if there is none.</summary>
+    public bool TryDropOldest()
+    {
+        if (!_insertions.TryDequeue(out var oldest))
+        {
+            return false;
+        }
+
+        _shared -= oldest.Message.Length;
+        oldest.Message.Release();
+        return true;
+    }
+
+    /// <summary>All of them, if they are in one place.</summary>
+    public bool TryGetSingle(out ReadOnlyMemory<byte> bytes)
+    {
+        bytes = _insertions.Count == 0 ? _array.AsMemory(0, _length) : _length == 0 && _insertions.Count == 1 ? _insertions.Peek().Message.Memory : default;
+        return _insertions.Count == 0 || !bytes.IsEmpty;
+    }
+
+    /// <summary>Copies all of them in their order.</summary>
+    public void CopyTo(IBufferWriter<byte> output)
+    {
+        var copied = 0;
+        foreach (var (message, at) in _insertions)
+        {
+            output.Write(_array.AsSpan(copied, at - copied));
+            output.Write(message.Memory.Span);
+            copied = at;
+        }
+
+        output.Write(_array.AsSpan(copied, _length - copied));
+    }
+
+    /// <summary>Moves what was written here, where nothing is shared, behind what is there.</summary>
+    public void MoveTo(PendingBytes other)
+    {
+        if (other._length == 0 && other._array.Length == 0)
+        {
+            (other._array, other._length) = (_array, _length);
+            (_array, _length) = ([], 0);
+        }
+        else
+        {
+            other.Write(_array.AsSpan(0, _length));
+        }
+    }
+
+    /// <summary>The array, which is the caller's from here on.</summary>
+    public byte[] Detach(out int length)
+    {
+        (var array, length) = (_array, _length);
+        (_array, _length) = ([], 0);
+        return array;
+    }
+
+    /// <summary>Everything was sent, or is not wanted any more.</summary>
+    public void Clear()
+    {
+        while (TryDropOldest())
+        {
+        }
+
+        if (_array.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_array);
+            _array = [];
+        }
+
+        _length = 0;
+    }
+
+    private void MakeRoom(int sizeHint)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        sizeHint = Math.Max(sizeHint, 1);
+        if (_array.Length - _length >= sizeHint)
+        {
+            return;
+        }
+
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(SmallestArray, checked(_length + sizeHint)), (int)Math.Min(2L * _array.Length, Array.MaxLength)));
+        _array.AsSpan(0, _length).CopyTo(larger);
+        if (_array.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_array);
+        }
+
+        _array = larger;
+    }
+
+    private readonly record struct Insertion(EncodedMessage Message, int At);
+}

@@ -1,0 +1,361 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
+
+namespace Peregrine.Protocols.Tests.Messages;
+
+public sealed class MessageWriterTests
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+    private static readonly LengthFieldWriter s_format = new(new() { Width = 2 });
+    private static readonly IMessageWriter<ReadOnlySequence<byte>> s_sequences = s_format;
+
+    [Fact]
+    public async Task Messages_that_are_written_together_go_out_in_one_flush()
+    {
+        var output = new GatedWriter();
+        var writer = new MessageWriter(output);
+        for (byte i = 0; i < 16; i++)
+        {
+            writer.Write(Message(i), s_sequences);
+        }
+
+        Assert.Equal(16 * 3, writer.PendingBytes);
+        await writer.FlushAsync();
+        Assert.Equal(1, output.Flushes);
+        Assert.Equal(0, writer.PendingBytes);
+        Assert.Equal(Enumerable.Range(0, 16).Select(i => (byte)i), output.Messages().Select(message => message[0]));
+        await writer.FlushAsync();
+        Assert.Equal(1, output.Flushes);
+    }
+
+    [Fact]
+    public async Task What_comes_during_a_flush_goes_out_in_the_next_and_each_waits_for_its_own()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        var first = writer.WriteAsync(Message(1), s_sequences).AsTask();
+        var second = writer.WriteAsync(Message(2), s_sequences).AsTask();
+        var third = writer.WriteAsync(Message(3), s_sequences).AsTask();
+        var all = writer.FlushAsync().AsTask();
+        Assert.False(first.IsCompleted);
+        await output.EndFlushAsync();
+        await first.WaitAsync(s_limit, TimeProvider.System);
+        Assert.False(second.IsCompleted || third.IsCompleted || all.IsCompleted);
+        await output.EndFlushAsync();
+        await Task.WhenAll(second, third, all).WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal(2, output.Flushes);
+        Assert.Equal([1, 2, 3], output.Messages().Select(message => message[0]));
+    }
+
+    [Fact]
+    public async Task Many_tasks_write_whole_messages_each_in_its_order()
+    {
+        const int Writers = 8, Each = 2000;
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1000, resumeWriterThreshold: 500));
+        var writer = new MessageWriter(pipe.Writer);
+        var reader = new MessageReader<ReadOnlySequence<byte>>(pipe.Reader, new LengthFieldReader(new() { Width = 2 }));
+        var writing = Task.WhenAll(Enumerable.Range(0, Writers).Select(id => Task.Run(async () =>
+        {
+            var random = new Random(id);
+            for (var i = 0; i < Each; i++)
+            {
+                var message = new byte[8 + random.Next(100)];
+                BitConverter.TryWriteBytes(message, id);
+                BitConverter.TryWriteBytes(message.AsSpan(4), i);
+                Assert.False((await writer.WriteAsync(new ReadOnlySequence<byte>(message), s_sequences)).IsCompleted);
+            }
+        })));
+        var next = new int[Writers];
+        for (var i = 0; i < Writers * Each; i++)
+        {
+            var message = (await reader.ReadAsync().AsTask().WaitAsync(s_limit, TimeProvider.System)).Message.ToArray();
+            Assert.Equal(next[BitConverter.ToInt32(message)]++, BitConverter.ToInt32(message, 4));
+        }
+
+        await writing.WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal(0, writer.PendingBytes);
+    }
+
+    [Fact]
+    public async Task A_message_that_fails_in_the_middle_leaves_nothing_behind()
+    {
+        var output = new GatedWriter();
+        var writer = new MessageWriter(output);
+        await writer.WriteAsync(Message(1), s_sequences);
+        Assert.Throws<MessageFormatException>(() => writer.Write(7, new FailingFormat()));
+        await writer.WriteAsync(Message(2), s_sequences);
+        Assert.Equal([1, 2], output.Messages().Select(message => message[0]));
+    }
+
+    [Fact]
+    public async Task A_posted_message_is_shared_and_let_go_when_it_is_sent()
+    {
+        using var message = EncodedMessage.Create(Message(9), s_sequences);
+        GatedWriter[] outputs = [new(), new() { IsClosed = true }];
+        var writers = Array.ConvertAll(outputs, output => new MessageWriter(output));
+        Assert.All(writers, writer => Assert.True(writer.TryPost(message)));
+        message.Dispose();
+
+        // The second one still has it.
+        Assert.Equal([0, 1, 9], message.Memory.ToArray());
+        Assert.Equal(3, writers[1].PendingBytes);
+        await outputs[1].EndFlushAsync();
+        await writers[1].FlushAsync();
+        Assert.All(outputs, output => Assert.Equal([9], Assert.Single(output.Messages())));
+        Assert.Throws<ObjectDisposedException>(() => _ = message.Memory);
+        Assert.Throws<ObjectDisposedException>(() => writers[0].TryPost(message));
+    }
+
+    [Fact]
+    public async Task A_slow_peer_is_not_posted_to_beyond_the_bound_and_loses_the_oldest_where_that_is_asked_for()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output, maxPendingBytes: 10);
+        Assert.True(Post(0, out _));
+        Assert.True(Post(1, out _));
+        Assert.True(Post(2, out _));
+        using (var message = EncodedMessage.Create(Message(3), s_sequences))
+        {
+            Assert.False(writer.TryPost(message));
+        }
+
+        Assert.True(Post(4, out var dropped));
+        Assert.Equal(1, dropped);
+
+        // What was written, and is not a posted message, is never dropped.
+        var written = writer.WriteAsync(Message(5), s_sequences).AsTask();
+        Assert.True(Post(6, out dropped));
+        Assert.Equal(2, dropped);
+        await output.EndFlushAsync();
+        await output.EndFlushAsync();
+        await written.WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal(0, writer.PendingBytes);
+        Assert.Equal([0, 5, 6], output.Messages().Select(message => message[0]));
+
+        bool Post(byte content, out int lost)
+        {
+            using var message = EncodedMessage.Create(Message(content), s_sequences);
+            return writer.TryPostInPlaceOfOldest(message, out lost);
+        }
+    }
+
+    [Fact]
+    public async Task Posted_and_written_messages_keep_their_order()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        for (byte i = 0; i < 9; i++)
+        {
+            if (i % 3 == 1)
+            {
+                writer.Write(Message(i), s_sequences);
+            }
+            else
+            {
+                using var message = EncodedMessage.Create(Message(i), s_sequences);
+                Assert.True(writer.TryPost(message));
+            }
+        }
+
+        var flush = writer.FlushAsync().AsTask();
+        await output.EndFlushAsync();
+        await output.EndFlushAsync();
+        await flush.WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7, 8], output.Messages().Select(message => message[0]));
+    }
+
+    [Fact]
+    public async Task A_cancelled_wait_is_over_and_the_message_is_sent()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        using var cancellation = new CancellationTokenSource();
+        var first = writer.WriteAsync(Message(1), s_sequences, cancellation.Token).AsTask();
+        var second = writer.WriteAsync(Message(2), s_sequences, cancellation.Token).AsTask();
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
+        var third = writer.WriteAsync(Message(3), s_sequences).AsTask();
+        await output.EndFlushAsync();
+        await output.EndFlushAsync();
+        await third.WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal([1, 2, 3], output.Messages().Select(message => message[0]));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await writer.WriteAsync(Message(4), s_sequences, cancellation.Token));
+        Assert.Equal(0, writer.PendingBytes);
+    }
+
+    [Fact]
+    public async Task A_peer_that_is_gone_ends_all_waits_and_takes_nothing_more()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        var waits = Enumerable.Range(0, 3).Select(i => writer.WriteAsync(Message((byte)i), s_sequences).AsTask()).ToArray();
+        await output.EndFlushAsync(isCompleted: true);
+        Assert.All(await Task.WhenAll(waits).WaitAsync(s_limit, TimeProvider.System), result => Assert.True(result.IsCompleted));
+        Assert.True((await writer.WriteAsync(Message(9), s_sequences)).IsCompleted);
+        using var message = EncodedMessage.Create(Message(9), s_sequences);
+        Assert.False(writer.TryPost(message));
+        Assert.Equal((1, 0L), (output.Flushes, writer.PendingBytes));
+    }
+
+    [Fact]
+    public async Task An_output_that_fails_fails_those_who_wait_and_those_who_come()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        var waits = Enumerable.Range(0, 3).Select(i => writer.WriteAsync(Message((byte)i), s_sequences).AsTask()).ToArray();
+        await output.EndFlushAsync(exception: new IOException("broken"));
+        foreach (var wait in waits)
+        {
+            await Assert.ThrowsAsync<IOException>(() => wait.WaitAsync(s_limit, TimeProvider.System));
+        }
+
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.WriteAsync(Message(9), s_sequences));
+        Assert.Equal(0, writer.PendingBytes);
+    }
+
+    [Fact]
+    public async Task The_end_sends_what_was_written_and_drops_what_comes()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output);
+        writer.Write(Message(1), s_sequences);
+        var end = writer.EndAsync().AsTask();
+        Assert.False(end.IsCompleted);
+        writer.Write(Message(2), s_sequences);
+        await output.EndFlushAsync();
+        await end.WaitAsync(s_limit, TimeProvider.System);
+        Assert.True((await writer.WriteAsync(Message(3), s_sequences)).IsCompleted);
+        Assert.Equal([1], Assert.Single(output.Messages()));
+    }
+
+    [Fact]
+    public async Task Nothing_is_allocated_for_a_message()
+    {
+        const int Rounds = 1000;
+        var output = new DiscardingWriter();
+        var writer = new MessageWriter(output);
+        var message = Message(1);
+        await RoundsAsync(100);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        await RoundsAsync(Rounds);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * Rounds);
+
+        async Task RoundsAsync(int rounds)
+        {
+            for (var i = 0; i < rounds; i++)
+            {
+                writer.Write(message, s_sequences);
+                var flush = writer.WriteAsync(message, s_sequences);
+                Assert.True(flush.IsCompletedSuccessfully);
+                await flush;
+            }
+        }
+    }
+
+    private static ReadOnlySequence<byte> Message(byte content) => new([content]);
+
+    private sealed class FailingFormat : IMessageWriter<int>
+    {
+        public void Write(int message, IBufferWriter<byte> output)
+        {
+            output.Write("half of it"u8);
+            throw new MessageFormatException();
+        }
+    }
+
+    private sealed class DiscardingWriter : PipeWriter
+    {
+        private readonly byte[] _buffer = new byte[4096];
+
+        public override void Advance(int bytes)
+        {
+        }
+
+        public override void CancelPendingFlush()
+        {
+        }
+
+        public override void Complete(Exception? exception = null)
+        {
+        }
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => default;
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => _buffer;
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => _buffer;
+    }
+
+    /// <summary>An output whose flushes end when the test says so.</summary>
+    [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
+    private sealed class GatedWriter : PipeWriter
+    {
+        private readonly ArrayBufferWriter<byte> _bytes = new();
+        private readonly SemaphoreSlim _begun = new(0);
+        private TaskCompletionSource<FlushResult>? _flush;
+
+        public bool IsClosed { get; init; }
+
+        public int Flushes { get; private set; }
+
+        public List<byte[]> Messages()
+        {
+            var reader = new LengthFieldReader(new() { Width = 2 });
+            var input = new ReadOnlySequence<byte>(_bytes.WrittenMemory);
+            var messages = new List<byte[]>();
+            var (consumed, examined) = (input.Start, input.Start);
+            while (!input.IsEmpty && reader.TryParse(input, ref consumed, ref examined, out var message))
+            {
+                messages.Add(message.ToArray());
+                input = input.Slice(consumed);
+            }
+
+            Assert.True(input.IsEmpty);
+            return messages;
+        }
+
+        /// <summary>Ends the flush that is there, or the next one.</summary>
+        public async Task EndFlushAsync(bool isCompleted = false, Exception? exception = null)
+        {
+            Assert.True(await _begun.WaitAsync(s_limit));
+            var flush = _flush!;
+            _flush = null;
+            if (exception is null)
+            {
+                flush.SetResult(new FlushResult(isCanceled: false, isCompleted));
+            }
+            else
+            {
+                flush.SetException(exception);
+            }
+        }
+
+        public override void Advance(int bytes) => _bytes.Advance(bytes);
+
+        public override void CancelPendingFlush() => throw new NotSupportedException();
+
+        public override void Complete(Exception? exception = null)
+        {
+        }
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+        {
+            Assert.Null(_flush);
+            Flushes++;
+            if (!IsClosed)
+            {
+                return default;
+            }
+
+            var flush = _flush = new TaskCompletionSource<FlushResult>();
+            _begun.Release();
+            return new ValueTask<FlushResult>(flush.Task);
+        }
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => _bytes.GetMemory(sizeHint);
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => _bytes.GetSpan(sizeHint);
+    }
+}
