@@ -56,6 +56,9 @@ public sealed class EncodedMessage : IDisposable
         }
     }
 
+    /// <summary>Nobody holds it any more.</summary>
+    internal bool IsOver => Volatile.Read(ref _holders) == 0;
+
     /// <summary>One holder more.</summary>
     /// <exception cref="ObjectDisposedException">Nobody holds it any more.</exception>
     internal void Hold()

@@ -33,6 +33,9 @@ public sealed class MessageReader<TMessage>
     private ReadOnlySequence<byte> _buffer;
     private SequencePosition _examined;
     private long _examinedLength;
+
+    // So much of it the input was told is examined, and it takes none of that back.
+    private long _givenBack;
     private State _state = State.NothingRead;
     private bool _inputHasEnded;
 
@@ -150,7 +153,7 @@ public sealed class MessageReader<TMessage>
     }
 
     /// <summary>
-    /// Gives the input back: what was not taken as a message is there for whoever reads it next, nothing of it examined. For a protocol that changes in the
+    /// Gives the input back: what was not taken as a message is there for whoever reads it next. For a protocol that changes in the
     /// middle of a connection. The reader cannot be used any more.
     /// </summary>
     /// <returns>
@@ -163,7 +166,16 @@ public sealed class MessageReader<TMessage>
         if (_state is State.MayHaveMessage or State.HasNoMessage)
         {
             left = _buffer.Length;
-            _input.AdvanceTo(_buffer.Start);
+            LeaveIn(_buffer);
+        }
+        else if (_state == State.NothingRead)
+        {
+            left = _givenBack;
+            if (_input.TryRead(out var read))
+            {
+                left = read.Buffer.Length;
+                LeaveIn(read.Buffer);
+            }
         }
 
         _buffer = default;
@@ -196,8 +208,8 @@ public sealed class MessageReader<TMessage>
     {
         if (read.IsCanceled)
         {
-            // Nothing of it is examined: the next read brings it again.
-            _input.AdvanceTo(read.Buffer.Start);
+            // Nothing new of it is examined: the next read brings it again.
+            LeaveIn(read.Buffer);
             throw new OperationCanceledException("The pending read of the input was cancelled.");
         }
 
@@ -221,6 +233,7 @@ public sealed class MessageReader<TMessage>
     {
         if (_state == State.HasNoMessage)
         {
+            _givenBack = _buffer.Length;
             _input.AdvanceTo(_buffer.Start, _buffer.End);
             _buffer = default;
             _examined = default;
@@ -244,8 +257,12 @@ public sealed class MessageReader<TMessage>
             _state = State.HasNoMessage;
         }
 
-        return before - _buffer.Length;
+        var size = before - _buffer.Length;
+        _givenBack = Math.Max(0, _givenBack - size);
+        return size;
     }
+
+    private void LeaveIn(in ReadOnlySequence<byte> buffer) => _input.AdvanceTo(buffer.Start, buffer.GetPosition(Math.Min(_givenBack, buffer.Length)));
 
     private void ObjectDisposedOrNothing()
     {

@@ -8,8 +8,8 @@ namespace Peregrine.Protocols;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <see cref="WriteAsync"/> is complete when the output has taken the message, so a peer that does not read holds up those who write to it; what each of them has
-/// in hand is all that is kept. <see cref="Write"/> and <see cref="TryPost"/> do not wait.
+/// <see cref="WriteAsync"/> is complete when the output has taken the message, so a peer that does not read holds up those who write to it. Those who
+/// do not wait for it, or cancel the wait and write again, bound what is kept themselves. <see cref="Write"/> and <see cref="TryPost"/> do not wait.
 /// </para>
 /// <para>
 /// The output is the writer's until <see cref="EndAsync"/>; it is not completed. Every member is safe from any thread. Nothing is
@@ -207,19 +207,22 @@ public sealed class MessageWriter : IThreadPoolWorkItem
                 return false;
             }
 
-            while (PendingLocked > 0 && PendingLocked + message.Length > _maxPending)
-            {
-                if (!dropsOldest || !_pending.TryDropOldest())
-                {
-                    return false;
-                }
-
-                dropped++;
-            }
-
             if (message.Length == 0)
             {
                 return true;
+            }
+
+            // What is not dropped, whatever is.
+            var kept = _sending.Length + (dropsOldest ? _pending.OwnLength : _pending.Length);
+            if (kept > 0 && kept + message.Length > _maxPending)
+            {
+                return false;
+            }
+
+            ObjectDisposedException.ThrowIf(message.IsOver, message);
+            while (PendingLocked > 0 && PendingLocked + message.Length > _maxPending && _pending.TryDropOldest())
+            {
+                dropped++;
             }
 
             _pending.Add(message);
@@ -362,7 +365,9 @@ public sealed class MessageWriter : IThreadPoolWorkItem
             _sendingWaiters = null;
             _failure ??= exception;
             _isCompleted |= exception is not null || result.IsCompleted;
-            if (_isCompleted)
+
+            // All that somebody waits for may have been dropped for a newer message.
+            if (_isCompleted || _pending.IsEmpty)
             {
                 _pending.Clear();
                 dropped = _pendingWaiters;

@@ -18,6 +18,9 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     /// <summary>All of them.</summary>
     public long Length => _length + _shared;
 
+    /// <summary>Those that were written here.</summary>
+    public int OwnLength => _length;
+
     public bool IsEmpty => Length == 0;
 
     public void Advance(int count)
@@ -91,6 +94,8 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
         else
         {
+            // At once, or not at all.
+            other.MakeRoom(_length);
             other.Write(_array.AsSpan(0, _length));
         }
     }

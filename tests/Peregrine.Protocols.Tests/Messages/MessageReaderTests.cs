@@ -146,7 +146,7 @@ public sealed class MessageReaderTests
         var byToken = reader.ReadAsync(cancellation.Token);
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await byToken);
-        await WriteAsync(2);
+        await WriteAsync(3, 0);
         var read = reader.ReadAsync();
         Assert.False(read.IsCompleted);
         _pipe.Reader.CancelPendingRead();
@@ -156,7 +156,20 @@ public sealed class MessageReaderTests
         _pipe.Reader.CancelPendingRead();
         await WriteAsync(1, 2);
         await Assert.ThrowsAsync<OperationCanceledException>(async () => await reader.ReadAsync());
-        Assert.Equal([1, 2], (await reader.ReadAsync()).Message.ToArray());
+        Assert.Equal([0, 1, 2], (await reader.ReadAsync()).Message.ToArray());
+    }
+
+    [Fact]
+    public async Task What_is_left_is_counted_also_behind_a_cancelled_wait()
+    {
+        var reader = new MessageReader<ReadOnlySequence<byte>>(_pipe.Reader, new LengthFieldReader(new() { Width = 1 }));
+        await WriteAsync(9, 1, 2);
+        Assert.True(await reader.WaitToReadAsync());
+        Assert.False(reader.TryRead(out _));
+        var wait = reader.WaitToReadAsync();
+        _pipe.Reader.CancelPendingRead();
+        await Assert.ThrowsAsync<OperationCanceledException>(async () => await wait);
+        Assert.Equal(3, reader.Release());
     }
 
     [Fact]

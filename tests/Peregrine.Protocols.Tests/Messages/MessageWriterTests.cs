@@ -141,6 +141,24 @@ public sealed class MessageWriterTests
     }
 
     [Fact]
+    public async Task Nobody_waits_for_what_was_dropped_and_nothing_is_dropped_in_vain()
+    {
+        var output = new GatedWriter { IsClosed = true };
+        var writer = new MessageWriter(output, maxPendingBytes: 10);
+        var first = writer.WriteAsync(new ReadOnlySequence<byte>(new byte[4]), s_sequences).AsTask();
+        using var small = EncodedMessage.Create(Message(1), s_sequences);
+        using var large = EncodedMessage.Create(new ReadOnlySequence<byte>(new byte[5]), s_sequences);
+        Assert.True(writer.TryPost(small));
+        var flush = writer.FlushAsync().AsTask();
+        Assert.False(writer.TryPostInPlaceOfOldest(large, out var dropped));
+        Assert.Equal(0, dropped);
+        await output.EndFlushAsync();
+        await output.EndFlushAsync();
+        await Task.WhenAll(first, flush).WaitAsync(s_limit, TimeProvider.System);
+        Assert.Equal(2, output.Messages().Count);
+    }
+
+    [Fact]
     public async Task Posted_and_written_messages_keep_their_order()
     {
         var output = new GatedWriter { IsClosed = true };
