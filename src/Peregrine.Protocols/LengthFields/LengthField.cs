@@ -17,8 +17,8 @@ internal readonly struct LengthField
             throw new ArgumentOutOfRangeException(nameof(options), options.Width, "Width takes 1, 2, 3, 4 or 8.");
         }
 
-        HeaderLength = checked(options.Offset + options.Width);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(HeaderLength, options.MaxMessageSizeInBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Offset, options.MaxMessageSizeInBytes - options.Width);
+        HeaderLength = options.Offset + options.Width;
         BytesToStrip = options.BytesToStrip ?? HeaderLength;
         ArgumentOutOfRangeException.ThrowIfNegative(BytesToStrip);
         Offset = options.Offset;

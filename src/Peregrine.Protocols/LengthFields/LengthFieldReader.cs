@@ -11,7 +11,6 @@ public sealed class LengthFieldReader : IMessageReader<ReadOnlySequence<byte>>
 
     /// <param name="options">Read once. Null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="OverflowException">The offset and the width together are.</exception>
     public LengthFieldReader(LengthFieldOptions? options = null) => _field = new LengthField(options ?? new LengthFieldOptions());
 
     /// <inheritdoc/>

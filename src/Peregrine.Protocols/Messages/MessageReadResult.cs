@@ -1,4 +1,3 @@
-
 namespace Peregrine.Protocols;
 
 /// <summary>What a read of one message has brought.</summary>

@@ -121,6 +121,7 @@ public sealed class LengthFieldLimitTests
     [InlineData(0, 4, -1, 100)]
     [InlineData(0, 4, null, 0)]
     [InlineData(97, 4, null, 100)]
+    [InlineData(int.MaxValue, 4, null, int.MaxValue)]
     public void Options_out_of_range_are_refused(int offset, int width, int? strip, int most)
     {
         var options = new LengthFieldOptions { Offset = offset, Width = width, BytesToStrip = strip, MaxMessageSizeInBytes = most };

@@ -242,6 +242,9 @@ public sealed class MessageWriterTests
         var end = writer.EndAsync().AsTask();
         Assert.False(end.IsCompleted);
         writer.Write(Message(2), s_sequences);
+
+        // The flush that is under way is not this message's.
+        Assert.True((await writer.WriteAsync(Message(2), s_sequences)).IsCompleted);
         await output.EndFlushAsync();
         await end.WaitAsync(s_limit, TimeProvider.System);
         Assert.True((await writer.WriteAsync(Message(3), s_sequences)).IsCompleted);

@@ -1,0 +1,331 @@
+using System.IO.Pipelines;
+
+namespace Peregrine.Protocols;
+
+/// <summary>
+/// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever comes while there is none makes it;
+/// what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
+/// </summary>
+internal sealed class FlushLoop : IThreadPoolWorkItem
+{
+    private readonly Lock _lock = new();
+    private readonly PipeWriter _output;
+    private readonly Action _onFlushed;
+
+    // Under the lock. What is in _sending, and its waiters, are the flush's while there is one.
+    private PendingBytes _pending = new();
+    private FlushWaiter? _pendingWaiters;
+    private bool _isFlushing;
+    private bool _isEnded;
+    private bool _isCompleted;
+    private Exception? _failure;
+
+    private PendingBytes _sending = new();
+    private FlushWaiter? _sendingWaiters;
+    private ValueTask<FlushResult> _flush;
+
+    public FlushLoop(PipeWriter output)
+    {
+        _output = output;
+        _onFlushed = OnFlushed;
+    }
+
+    /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
+    public long PendingBytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return PendingLocked;
+            }
+        }
+    }
+
+    private long PendingLocked => _pending.Length + _sending.Length;
+
+    private bool IsOverLocked => _isEnded || _isCompleted;
+
+    /// <summary>Adds messages, for the next flush. False if there is none any more.</summary>
+    public bool TryAdd(PendingBytes messages)
+    {
+        lock (_lock)
+        {
+            if (IsOverLocked)
+            {
+                return false;
+            }
+
+            messages.MoveTo(_pending);
+            return true;
+        }
+    }
+
+    /// <summary>Complete when everything that was added before is taken by the output.</summary>
+    public ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken)
+    {
+        FlushWaiter waiter;
+        lock (_lock)
+        {
+            if (_failure is not null)
+            {
+                return FailedLocked();
+            }
+
+            if (_isFlushing)
+            {
+                waiter = _pending.IsEmpty ? AddWaiter(ref _sendingWaiters) : AddWaiter(ref _pendingWaiters);
+            }
+            else if (_pending.IsEmpty)
+            {
+                return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: _isCompleted));
+            }
+            else
+            {
+                BeginFlushLocked();
+                waiter = null!;
+            }
+        }
+
+        return waiter is null ? FlushOwn(cancellationToken) : waiter.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>What is told of a message that could not be added.</summary>
+    public ValueTask<FlushResult> DroppedAsync()
+    {
+        lock (_lock)
+        {
+            return _failure is null ? new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true)) : FailedLocked();
+        }
+    }
+
+    /// <summary>What is added from here on is dropped.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            _isEnded = true;
+        }
+    }
+
+    /// <summary>Adds a message, and sends it, without waiting. False if there is no room.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="maxPending">How much may be pending with it; by itself, it may be larger.</param>
+    /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
+    /// <param name="dropped">How many were.</param>
+    public bool TryPost(EncodedMessage message, int maxPending, bool dropsOldest, out int dropped)
+    {
+        dropped = 0;
+        lock (_lock)
+        {
+            if (IsOverLocked)
+            {
+                return false;
+            }
+
+            if (message.Length == 0)
+            {
+                return true;
+            }
+
+            // What is not dropped, whatever is.
+            var kept = _sending.Length + (dropsOldest ? _pending.OwnLength : _pending.Length);
+            if (kept > 0 && kept + message.Length > maxPending)
+            {
+                return false;
+            }
+
+            ObjectDisposedException.ThrowIf(message.IsOver, message);
+            while (PendingLocked > 0 && PendingLocked + message.Length > maxPending && _pending.TryDropOldest())
+            {
+                dropped++;
+            }
+
+            _pending.Add(message);
+            if (_isFlushing)
+            {
+                return true;
+            }
+
+            BeginFlushLocked();
+        }
+
+        var flush = Send();
+        if (flush.IsCompleted)
+        {
+            EndOwn(flush, out _);
+        }
+        else
+        {
+            GoOnAfter(flush);
+        }
+
+        return true;
+    }
+
+    void IThreadPoolWorkItem.Execute() => Run();
+
+    private ValueTask<FlushResult> FailedLocked() => ValueTask.FromException<FlushResult>(new InvalidOperationException("The output has failed before.", _failure));
+
+    private static FlushWaiter AddWaiter(ref FlushWaiter? list)
+    {
+        var waiter = FlushWaiter.Rent();
+        waiter.Next = list;
+        return list = waiter;
+    }
+
+    private void BeginFlushLocked()
+    {
+        _isFlushing = true;
+        (_pending, _sending) = (_sending, _pending);
+        (_pendingWaiters, _sendingWaiters) = (null, _pendingWaiters);
+    }
+
+    /// <summary>A flush of what the caller has just written: it is over at once as long as the peer reads.</summary>
+    private ValueTask<FlushResult> FlushOwn(CancellationToken cancellationToken)
+    {
+        var flush = Send();
+        if (flush.IsCompleted)
+        {
+            return EndOwn(flush, out var result) is { } exception ? ValueTask.FromException<FlushResult>(exception) : new ValueTask<FlushResult>(result);
+        }
+
+        FlushWaiter waiter;
+        lock (_lock)
+        {
+            waiter = AddWaiter(ref _sendingWaiters);
+        }
+
+        // The wait begins first: the flush may end at once, and go on with the caller.
+        var task = waiter.WaitAsync(cancellationToken);
+        GoOnAfter(flush);
+        return task;
+    }
+
+    private ValueTask<FlushResult> Send()
+    {
+        try
+        {
+            if (_sending.TryGetSingle(out var bytes))
+            {
+                return _output.WriteAsync(bytes, CancellationToken.None);
+            }
+
+            _sending.CopyTo(_output);
+            return _output.FlushAsync(CancellationToken.None);
+        }
+        catch (Exception exception)
+        {
+            return ValueTask.FromException<FlushResult>(exception);
+        }
+    }
+
+    private void GoOnAfter(ValueTask<FlushResult> flush)
+    {
+        _flush = flush;
+        flush.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_onFlushed);
+    }
+
+    private void OnFlushed()
+    {
+        var exception = ResultOf(_flush, out var result);
+        if (EndFlush(result, exception))
+        {
+            Run();
+        }
+    }
+
+    /// <summary>Flushes, as long as there is something and flushes are over at once.</summary>
+    private void Run()
+    {
+        bool goesOn;
+        do
+        {
+            var flush = Send();
+            if (!flush.IsCompleted)
+            {
+                GoOnAfter(flush);
+                return;
+            }
+
+            var exception = ResultOf(flush, out var result);
+            goesOn = EndFlush(result, exception);
+        }
+        while (goesOn);
+    }
+
+    /// <summary>Ends a flush that the caller has made for itself; what others have written meanwhile is not its business.</summary>
+    private Exception? EndOwn(ValueTask<FlushResult> flush, out FlushResult result)
+    {
+        var exception = ResultOf(flush, out result);
+        if (EndFlush(result, exception, isOwn: true))
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+
+        return exception;
+    }
+
+    private static Exception? ResultOf(ValueTask<FlushResult> flush, out FlushResult result)
+    {
+        try
+        {
+            result = flush.GetAwaiter().GetResult();
+            return null;
+        }
+        catch (Exception exception)
+        {
+            result = default;
+            return exception;
+        }
+    }
+
+    /// <summary>True if the next flush has begun, which the caller makes.</summary>
+    private bool EndFlush(FlushResult result, Exception? exception, bool isOwn = false)
+    {
+        FlushWaiter? over, dropped = null;
+        bool goesOn;
+        lock (_lock)
+        {
+            _sending.Clear();
+            over = _sendingWaiters;
+            _sendingWaiters = null;
+            _failure ??= exception;
+            _isCompleted |= exception is not null || result.IsCompleted;
+
+            // All that somebody waits for may have been dropped for a newer message.
+            if (_isCompleted || _pending.IsEmpty)
+            {
+                _pending.Clear();
+                dropped = _pendingWaiters;
+                _pendingWaiters = null;
+            }
+
+            goesOn = !_pending.IsEmpty;
+            if (goesOn)
+            {
+                BeginFlushLocked();
+            }
+            else
+            {
+                _isFlushing = false;
+            }
+        }
+
+        // One that is alone goes on here; several must not wait for each other, nor the next flush or a caller for one.
+        var isAlone = !isOwn && !goesOn && over is { Next: null } && dropped is null;
+        EndWaits(over, result, exception, isAlone);
+        EndWaits(dropped, result, exception, isAlone: false);
+        return goesOn;
+    }
+
+    private static void EndWaits(FlushWaiter? list, FlushResult result, Exception? exception, bool isAlone)
+    {
+        while (list is { } waiter)
+        {
+            // It may be somebody else's when it is let go.
+            list = waiter.Next;
+            waiter.EndByFlush(result, exception, isAlone);
+        }
+    }
+}
