@@ -66,9 +66,17 @@ internal struct Readiness
                     }
 
                     break;
+                case Ready:
+                    // Ready already, and this is news. Not just read: a read may pass what the caller has written before, and then a flow that forgets
+                    // and attempts in between sees neither. The exchange is a full barrier: who forgets it now attempts after what is told here.
+                    if (Interlocked.CompareExchange(ref _state, Ready, Ready) == Ready)
+                    {
+                        return false;
+                    }
+
+                    break;
                 default:
-                    // Ready already, and this is news: the flow that forgets it attempts after that, and so after what is told here. Or aborted.
-                    return false;
+                    return false; // Aborted: it completes elsewhere.
             }
         }
     }
