@@ -87,7 +87,7 @@ public abstract class SharedPortTests(TestedSocket tested) : IAsyncDisposable
     [LinuxFact]
     public async Task Dispose_resets_what_nobody_has_taken_and_frees_the_port()
     {
-        var listener = await Transport(listeners: 4).BindAsync(AnyLoopbackPort);
+        var listener = await Transport(listeners: 4).BindAsync(new IPEndPoint(IPAddress.Loopback, FreePorts.Take(IPAddress.Loopback)));
         await ConnectAsync(listener.EndPoint, 20);
         await ServeAsync(await listener.AcceptAsync().Bounded());
         await listener.DisposeAsync().Bounded();

@@ -151,7 +151,7 @@ public abstract class SocketListenerTests : IAsyncDisposable
     {
         const int Slots = 3;
         var options = new SocketTransportOptions { AcceptSlots = Slots, MemoryPool = _pool, Tested = _tested };
-        await using var listener = await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(AnyLoopbackPort);
+        await using var listener = await new SocketTransportFactory(options, NullLoggerFactory.Instance).BindAsync(FreeLoopbackPort());
         var accepts = Enumerable.Range(0, Slots + 1).Select(_ => listener.AcceptAsync().AsTask()).ToArray();
         for (var i = 0; i < accepts.Length; i++)
         {
@@ -175,7 +175,7 @@ public abstract class SocketListenerTests : IAsyncDisposable
     [Fact]
     public async Task Dispose_ends_an_accept_that_waits_and_frees_the_port()
     {
-        var listener = await _transport.BindAsync(AnyLoopbackPort);
+        var listener = await _transport.BindAsync(FreeLoopbackPort());
         var accept = listener.AcceptAsync();
         await listener.DisposeAsync();
         Assert.Null(await accept.Bounded());
@@ -220,4 +220,7 @@ public abstract class SocketListenerTests : IAsyncDisposable
         await _pool.WhenAllReturnedAsync(TestTimeout.Limit);
         _pool.Dispose();
     }
+
+    /// <summary>For a listener that is followed by another one.</summary>
+    private static IPEndPoint FreeLoopbackPort() => new(IPAddress.Loopback, FreePorts.Take(IPAddress.Loopback));
 }

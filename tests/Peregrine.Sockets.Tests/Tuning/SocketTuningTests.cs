@@ -141,8 +141,8 @@ public sealed class SocketTuningTests : IAsyncDisposable
     public async Task IPv6_only_leaves_IPv4_free()
     {
         var transport = Transport(socket => socket.IPv6Only = true);
-        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.IPv6Any, 0));
-        var port = ((IPEndPoint)listener.EndPoint).Port;
+        var port = FreePorts.Take(IPAddress.IPv6Any);
+        await using var listener = await transport.BindAsync(new IPEndPoint(IPAddress.IPv6Any, port));
         await using var other = await Transport(_ => { }).BindAsync(new IPEndPoint(IPAddress.Any, port));
         using var client = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(IPAddress.IPv6Loopback, port);

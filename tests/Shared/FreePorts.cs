@@ -2,12 +2,12 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Peregrine.IntegrationTests.Processes;
+namespace Peregrine;
 
 /// <summary>
-/// Free ports for programs that cannot be asked which one they got. They are below those that the system gives away (ip_local_port_range, ip(7)), and each
-/// is given once: nobody gets it by chance before the program is there, and no client that connects to it is given it for its own, and so
-/// connects to itself.
+/// Free ports, for what is bound a second time, or by a program that cannot be asked which one it got. They are below those that the system gives away
+/// (ip_local_port_range, ip(7)), and each is given once: nobody gets it by chance meanwhile, and no client that connects to it is given it for its own,
+/// and so connects to itself.
 /// </summary>
 internal static class FreePorts
 {
@@ -16,8 +16,7 @@ internal static class FreePorts
 
     public static int Take(IPAddress address)
     {
-        var range = File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range");
-        var lowest = int.Parse(range.Split('\t')[0], CultureInfo.InvariantCulture);
+        var lowest = LowestOfTheSystem();
         for (var attempt = 0; ; attempt++)
         {
             var port = Random.Shared.Next(lowest / 2, lowest);
@@ -44,4 +43,9 @@ internal static class FreePorts
             }
         }
     }
+
+    // Elsewhere than on Linux, RFC 6335, section 6.
+    private static int LowestOfTheSystem() => OperatingSystem.IsLinux()
+        ? int.Parse(File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range").Split('\t')[0], CultureInfo.InvariantCulture)
+        : 49152;
 }
