@@ -13,6 +13,7 @@ public sealed class TimeoutTests : IDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly RecordedLog _log = new(LogLevel.Debug);
+    private long _flushesThatWait;
 
     [Fact]
     public async Task A_peer_that_sends_no_byte_is_ended_in_time_and_one_that_has_is_not()
@@ -83,22 +84,18 @@ public sealed class TimeoutTests : IDisposable
     [Fact]
     public async Task A_peer_that_takes_nothing_is_ended_and_one_that_takes_slowly_is_not()
     {
-        long writes = 0;
-        await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), async connection =>
-        {
-            while (!(await connection.Transport.Output.WriteAsync(new byte[40_000])).IsCompleted)
-            {
-                Interlocked.Increment(ref writes);
-            }
-        });
+        await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), connection => WriteAsync(connection, 40_000));
         var run = await pipeline.ConnectAsync();
+        await TestTimeout.UntilAsync(() => Interlocked.Read(ref _flushesThatWait) > 0);
         for (var i = 0; i < 10; i++)
         {
             Pass(2);
-            var before = Interlocked.Read(ref writes);
+            var before = Interlocked.Read(ref _flushesThatWait);
             var read = await run.Client.Transport.Input.ReadAtLeastAsync(65_000).Bounded();
             run.Client.Transport.Input.AdvanceTo(read.Buffer.End);
-            await TestTimeout.UntilAsync(() => Interlocked.Read(ref writes) > before);
+
+            // Time passes only while a flush waits: the clock of the test is faster than the handler.
+            await TestTimeout.UntilAsync(() => Interlocked.Read(ref _flushesThatWait) > before);
         }
 
         Assert.False(run.Server.ConnectionClosed.IsCancellationRequested);
@@ -108,30 +105,15 @@ public sealed class TimeoutTests : IDisposable
     [Fact]
     public async Task A_flush_that_is_cancelled_tells_nothing_of_the_peer()
     {
-        long waits = 0;
-        await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), async connection =>
-        {
-            FlushResult result;
-            do
-            {
-                var flush = connection.Transport.Output.WriteAsync(new byte[80_000]);
-                if (!flush.IsCompleted)
-                {
-                    Interlocked.Increment(ref waits);
-                }
-
-                result = await flush;
-            }
-            while (!result.IsCompleted);
-        });
+        await using var pipeline = Build(timeouts => timeouts.WriteProgress = TimeSpan.FromSeconds(3), connection => WriteAsync(connection, 80_000));
         var run = await pipeline.ConnectAsync();
-        await TestTimeout.UntilAsync(() => Interlocked.Read(ref waits) > 0);
+        await TestTimeout.UntilAsync(() => Interlocked.Read(ref _flushesThatWait) > 0);
         for (var i = 0; i < 5; i++)
         {
             Pass(1);
-            var before = Interlocked.Read(ref waits);
+            var before = Interlocked.Read(ref _flushesThatWait);
             run.Server.Transport.Output.CancelPendingFlush();
-            await TestTimeout.UntilAsync(() => Interlocked.Read(ref waits) > before || run.Ended.IsCompleted);
+            await TestTimeout.UntilAsync(() => Interlocked.Read(ref _flushesThatWait) > before || run.Ended.IsCompleted);
         }
 
         await EndsWithinAsync(run, 1, ConnectionCloseReason.WriteTimeout);
@@ -305,6 +287,23 @@ public sealed class TimeoutTests : IDisposable
         {
             _clock.Advance(TimeSpan.FromSeconds(1));
         }
+    }
+
+    /// <summary>Writes for ever, and counts the flushes that have to wait.</summary>
+    private async Task WriteAsync(ConnectionContext connection, int size)
+    {
+        FlushResult result;
+        do
+        {
+            var flush = connection.Transport.Output.WriteAsync(new byte[size]);
+            if (!flush.IsCompleted)
+            {
+                Interlocked.Increment(ref _flushesThatWait);
+            }
+
+            result = await flush;
+        }
+        while (!result.IsCompleted);
     }
 
     private static async Task EchoAsync(Pipeline.Run run)
