@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace Peregrine.Protocols.Tests;
 
@@ -7,6 +9,13 @@ namespace Peregrine.Protocols.Tests;
 public abstract class FramingContract
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Bytes that mean something to some framing, and any other.</summary>
+    private static readonly Gen<byte> s_bytes = Gen.OneOf(
+        Gen.Elements<byte>(0x00, 0x01, 0x0A, 0x0D, (byte)'"', (byte)',', (byte)':', (byte)'0', (byte)'\\', 0x7D, 0x7E, 0x7F, 0x80, 0xC0, 0xDB, 0xDC, 0xDD, 0xFE, 0xFF),
+        Gen.Choose(0, 255).Select(value => (byte)value));
+
+    private static readonly Gen<byte[][]> s_messages = s_bytes.ArrayOf().ArrayOf();
 
     /// <summary>A new one, as for a connection of its own.</summary>
     protected abstract IMessageReader<ReadOnlySequence<byte>> CreateReader();
@@ -16,13 +25,34 @@ public abstract class FramingContract
     /// <summary>Messages as a user writes them, and as the reader hands them out.</summary>
     protected abstract IReadOnlyList<(byte[] Written, byte[] Read)> Messages { get; }
 
+    /// <summary>What the reader hands out for a message of any bytes, or null if the writer refuses it as one that the format cannot say.</summary>
+    protected abstract byte[]? ReadOf(byte[] written);
+
+    [Fact]
+    public void Any_messages_pass_cut_anywhere_or_are_refused_by_the_writer()
+    {
+        var cuts = Gen.Choose(0, int.MaxValue).ArrayOf();
+        Prop.ForAll(s_messages.Zip(cuts).ToArbitrary(), async tried =>
+        {
+            var (messages, places) = tried;
+            var passes = messages.Where(message => ReadOf(message) is not null).ToList();
+            foreach (var message in messages.Except(passes))
+            {
+                Assert.Throws<MessageFormatException>(() => Encode(message));
+            }
+
+            byte[] bytes = [.. passes.SelectMany(Encode)];
+            await ShowAsync(bytes, passes.Select(message => ReadOf(message)!), [.. places.Select(place => place % (bytes.Length + 1)).Order()]);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500).WithReplay(20_261, 77));
+    }
+
     [Fact]
     public async Task Every_cut_in_two_gives_the_same_messages()
     {
         var bytes = EncodeAll();
         for (var cut = 0; cut <= bytes.Length; cut++)
         {
-            await ShowAsync(bytes, cut);
+            await ShowAllAsync(bytes, cut);
         }
     }
 
@@ -34,7 +64,7 @@ public abstract class FramingContract
         {
             for (var second = first; second <= bytes.Length; second++)
             {
-                await ShowAsync(bytes, first, second);
+                await ShowAllAsync(bytes, first, second);
             }
         }
     }
@@ -43,7 +73,7 @@ public abstract class FramingContract
     public async Task Byte_by_byte_gives_the_same_messages()
     {
         var bytes = EncodeAll();
-        await ShowAsync(bytes, [.. Enumerable.Range(1, bytes.Length - 1)]);
+        await ShowAllAsync(bytes, [.. Enumerable.Range(1, bytes.Length - 1)]);
     }
 
     [Fact]
@@ -100,8 +130,10 @@ public abstract class FramingContract
 
     private byte[] EncodeAll() => [.. Messages.SelectMany(message => Encode(message.Written))];
 
+    private Task ShowAllAsync(byte[] bytes, params int[] cuts) => ShowAsync(bytes, Messages.Select(message => message.Read), cuts);
+
     /// <summary>The parts come one after the other, each after the reader has said that it needs more.</summary>
-    private async Task ShowAsync(byte[] bytes, params int[] cuts)
+    private async Task ShowAsync(byte[] bytes, IEnumerable<byte[]> expected, int[] cuts)
     {
         var pipe = new Pipe(new PipeOptions(useSynchronizationContext: false, readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline));
         var received = new List<byte[]>();
@@ -115,7 +147,7 @@ public abstract class FramingContract
 
         await pipe.Writer.CompleteAsync();
         await reading.WaitAsync(s_limit, TimeProvider.System);
-        Assert.Equal(Messages.Select(message => message.Read), received);
+        Assert.Equal(expected, received);
     }
 
     private static async Task ReadAllAsync(MessageReader<ReadOnlySequence<byte>> reader, List<byte[]> received)

@@ -38,15 +38,24 @@ public abstract class LengthFieldContract : FramingContract
         get
         {
             var options = Options;
-            var header = options.Offset + options.Width;
             return [.. ((byte[][])[[], [1], [2, 3], [0, 0, 0, 0, 0], [.. Enumerable.Range(0, 9).Select(i => (byte)i)]]).Select(payload =>
             {
-                byte[] body = [.. payload, .. new byte[Math.Max(0, options.Adjustment)]];
-                byte[] written = [.. new byte[options.Offset], .. body];
-                byte[] frame = [.. new byte[options.Offset], .. LengthOf(options, header + body.Length), .. body];
-                return (written, frame[(options.BytesToStrip ?? header)..]);
+                byte[] written = [.. new byte[options.Offset], .. payload, .. new byte[Math.Max(0, options.Adjustment)]];
+                return (written, ReadOf(written)!);
             })];
         }
+    }
+
+    protected override byte[]? ReadOf(byte[] written)
+    {
+        var options = Options;
+        if (written.Length < options.Offset + Math.Max(0, options.Adjustment))
+        {
+            return null;
+        }
+
+        byte[] frame = [.. written[..options.Offset], .. LengthOf(options, written.Length + options.Width), .. written[options.Offset..]];
+        return frame[(options.BytesToStrip ?? (options.Offset + options.Width))..];
     }
 
     protected override IMessageReader<ReadOnlySequence<byte>> CreateReader() => new LengthFieldReader(Options);
