@@ -91,7 +91,8 @@ public sealed class MessageHandlerLifetimeTests
         var handler = new Unable();
         await using var services = new ServiceCollection().AddSingleton(handler).BuildServiceProvider();
         using var connection = With<Unable>(services);
-        Assert.Same(handler.Ended, await Assert.ThrowsAsync<NotSupportedException>(connection.EndedAsync));
+        var failure = await Assert.ThrowsAsync<NotSupportedException>(connection.EndedAsync);
+        Assert.Same(failure, handler.Ended);
     }
 
     private static HandledConnection With<THandler>(IServiceProvider services, int concurrency = 1)
