@@ -10,6 +10,15 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 {
     private const int SmallestArray = 1024;
 
+    // What one block of an output has room for.
+    private const int MostAtOnce = 4096;
+
+    // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
+    private const int MostInsertionsKept = 64;
+
+    [ThreadStatic]
+    private static PendingBytes? t_scratch;
+
     private readonly Queue<Insertion> _insertions = new();
     private byte[] _array = [];
     private int _length;
@@ -22,6 +31,23 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     public int OwnLength => _length;
 
     public bool IsEmpty => Length == 0;
+
+    /// <summary>How many of them are shared.</summary>
+    public int Messages => _insertions.Count;
+
+    /// <summary>One of the thread, for somebody's code to write to; <see cref="GiveBack"/> it.</summary>
+    public static PendingBytes TakeScratch()
+    {
+        var scratch = t_scratch ?? new PendingBytes();
+        t_scratch = null;
+        return scratch;
+    }
+
+    public void GiveBack()
+    {
+        Clear();
+        t_scratch = this;
+    }
 
     public void Advance(int count)
     {
@@ -73,6 +99,14 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     /// <summary>Copies all of them in their order.</summary>
     public void CopyTo(IBufferWriter<byte> output)
     {
+        if (Length <= MostAtOnce)
+        {
+            var length = (int)Length;
+            CopyTo(output.GetSpan(length));
+            output.Advance(length);
+            return;
+        }
+
         var copied = 0;
         foreach (var (message, at) in _insertions)
         {
@@ -82,6 +116,21 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
 
         output.Write(_array.AsSpan(copied, _length - copied));
+    }
+
+    private void CopyTo(Span<byte> output)
+    {
+        var copied = 0;
+        foreach (var (message, at) in _insertions)
+        {
+            _array.AsSpan(copied, at - copied).CopyTo(output);
+            output = output[(at - copied)..];
+            message.Memory.Span.CopyTo(output);
+            output = output[message.Length..];
+            copied = at;
+        }
+
+        _array.AsSpan(copied, _length - copied).CopyTo(output);
     }
 
     /// <summary>Moves what was written here, where nothing is shared, behind what is there.</summary>
@@ -100,10 +149,19 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
     }
 
-    /// <summary>The array, which is the caller's from here on.</summary>
+    /// <summary>What was written here, in a pooled array that is the caller's from here on, and not much larger.</summary>
     public byte[] Detach(out int length)
     {
-        (var array, length) = (_array, _length);
+        length = _length;
+        if (_array.Length > 2 * (long)length)
+        {
+            var fitting = length == 0 ? [] : ArrayPool<byte>.Shared.Rent(length);
+            _array.AsSpan(0, length).CopyTo(fitting);
+            _length = 0;
+            return fitting;
+        }
+
+        var array = _array;
         (_array, _length) = ([], 0);
         return array;
     }
@@ -113,6 +171,11 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     {
         while (TryDropOldest())
         {
+        }
+
+        if (_insertions.Capacity > MostInsertionsKept)
+        {
+            _insertions.TrimExcess(0);
         }
 
         if (_array.Length > 0)
