@@ -10,7 +10,7 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 {
     private const int SmallestArray = 1024;
 
-    // What one block of an output has room for.
+    // What is copied sooner than it is given to an output in pieces.
     private const int MostAtOnce = 4096;
 
     // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
@@ -89,24 +89,27 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         return true;
     }
 
-    /// <summary>All of them, if they are in one place.</summary>
+    /// <summary>All of them, if they are in one place; a few are brought there, and what is shared of them is let go.</summary>
     public bool TryGetSingle(out ReadOnlyMemory<byte> bytes)
     {
-        bytes = _insertions.Count == 0 ? _array.AsMemory(0, _length) : _length == 0 && _insertions.Count == 1 ? _insertions.Peek().Message.Memory : default;
-        return _insertions.Count == 0 || !bytes.IsEmpty;
+        if (_length == 0 && _insertions.Count == 1)
+        {
+            bytes = _insertions.Peek().Message.Memory;
+            return true;
+        }
+
+        if (_insertions.Count > 0 && Length <= MostAtOnce)
+        {
+            Join((int)Length);
+        }
+
+        bytes = _array.AsMemory(0, _length);
+        return _insertions.Count == 0;
     }
 
     /// <summary>Copies all of them in their order.</summary>
     public void CopyTo(IBufferWriter<byte> output)
     {
-        if (Length <= MostAtOnce)
-        {
-            var length = (int)Length;
-            CopyTo(output.GetSpan(length));
-            output.Advance(length);
-            return;
-        }
-
         var copied = 0;
         foreach (var (message, at) in _insertions)
         {
@@ -116,21 +119,6 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
 
         output.Write(_array.AsSpan(copied, _length - copied));
-    }
-
-    private void CopyTo(Span<byte> output)
-    {
-        var copied = 0;
-        foreach (var (message, at) in _insertions)
-        {
-            _array.AsSpan(copied, at - copied).CopyTo(output);
-            output = output[(at - copied)..];
-            message.Memory.Span.CopyTo(output);
-            output = output[message.Length..];
-            copied = at;
-        }
-
-        _array.AsSpan(copied, _length - copied).CopyTo(output);
     }
 
     /// <summary>Moves what was written here, where nothing is shared, behind what is there.</summary>
@@ -204,6 +192,33 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
 
         _array = larger;
+    }
+
+    private void Join(int length)
+    {
+        var joined = ArrayPool<byte>.Shared.Rent(length);
+        var (copied, end) = (0, 0);
+        while (_insertions.TryPeek(out var insertion))
+        {
+            Copy(_array.AsSpan(copied, insertion.At - copied));
+            Copy(insertion.Message.Memory.Span);
+            copied = insertion.At;
+            TryDropOldest();
+        }
+
+        Copy(_array.AsSpan(copied, _length - copied));
+        if (_array.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_array);
+        }
+
+        (_array, _length) = (joined, length);
+
+        void Copy(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(joined.AsSpan(end));
+            end += bytes.Length;
+        }
     }
 
     private readonly record struct Insertion(EncodedMessage Message, int At);
