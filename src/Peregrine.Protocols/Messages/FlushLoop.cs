@@ -12,7 +12,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     private readonly PipeWriter _output;
     private readonly Action _onFlushed;
 
-    // Under the lock. What is in _sending, and its waiters, are the flush's while there is one.
+    // Under the lock. What is in _sending is the flush's while there is one, and how much that was is known to others.
     private PendingBytes _pending = new();
     private FlushWaiter? _pendingWaiters;
     private State _state;
@@ -21,6 +21,8 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     private Exception? _failure;
 
     private PendingBytes _sending = new();
+    private long _sendingLength;
+    private int _sendingMessages;
     private FlushWaiter? _sendingWaiters;
     private ValueTask<FlushResult> _flush;
 
@@ -48,7 +50,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         {
             lock (_lock)
             {
-                return _pending.Length + _sending.Length;
+                return _pending.Length + _sendingLength;
             }
         }
     }
@@ -185,8 +187,8 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
         bool HasRoomLocked(long pending, int messages)
         {
-            var kept = _sending.Length + pending;
-            return kept == 0 || (kept + message.Length <= bound.Bytes && _sending.Messages + messages < bound.Messages);
+            var kept = _sendingLength + pending;
+            return kept == 0 || (kept + message.Length <= bound.Bytes && _sendingMessages + messages < bound.Messages);
         }
 
         // Not in vain: there must be room when all are gone that may be dropped.
@@ -235,6 +237,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     {
         _state = State.Flushing;
         (_pending, _sending) = (_sending, _pending);
+        (_sendingLength, _sendingMessages) = (_sending.Length, _sending.Messages);
         (_pendingWaiters, _sendingWaiters) = (null, _pendingWaiters);
     }
 
@@ -358,6 +361,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         lock (_lock)
         {
             _sending.Clear();
+            (_sendingLength, _sendingMessages) = (0, 0);
             over = _sendingWaiters;
             _sendingWaiters = null;
             _failure ??= exception;
