@@ -80,9 +80,14 @@ public sealed class RegistryStressTests
                     receiver.Registered.Leave(Lobby);
                     break;
                 case 5:
-                    // Alone in it as a rule: the group comes and goes.
-                    receiver.Registered.TryJoin("corner");
-                    receiver.Registered.Leave("corner");
+                    // Alone in it as a rule: the group comes and goes, and who has joined is in the one that is there.
+                    for (var i = 0; i < 20; i++)
+                    {
+                        receiver.Registered.TryJoin("corner");
+                        Assert.True(Has(_registry.Group("corner"), receiver.Registered));
+                        receiver.Registered.Leave("corner");
+                    }
+
                     break;
                 default:
                     receiver.Registered.TryJoin(Lobby);
@@ -94,6 +99,19 @@ public sealed class RegistryStressTests
         {
             await receiver.EndAsync();
         }
+    }
+
+    private static bool Has(ConnectionSet set, RegisteredConnection connection)
+    {
+        foreach (var one in set)
+        {
+            if (one == connection)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private Task LookAsync(RegisteredConnection[] stayers)
