@@ -16,9 +16,6 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
     private const int MostInsertionsKept = 64;
 
-    [ThreadStatic]
-    private static PendingBytes? t_scratch;
-
     private readonly Queue<Insertion> _insertions = new();
     private byte[] _array = [];
     private int _length;
@@ -34,20 +31,6 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 
     /// <summary>How many of them are shared.</summary>
     public int Messages => _insertions.Count;
-
-    /// <summary>One of the thread, for somebody's code to write to; <see cref="GiveBack"/> it.</summary>
-    public static PendingBytes TakeScratch()
-    {
-        var scratch = t_scratch ?? new PendingBytes();
-        t_scratch = null;
-        return scratch;
-    }
-
-    public void GiveBack()
-    {
-        Clear();
-        t_scratch = this;
-    }
 
     public void Advance(int count)
     {
