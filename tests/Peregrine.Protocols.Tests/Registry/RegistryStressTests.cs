@@ -84,7 +84,9 @@ public sealed class RegistryStressTests
                     for (var i = 0; i < 20; i++)
                     {
                         receiver.Registered.TryJoin("corner");
-                        Assert.True(Has(_registry.Group("corner"), receiver.Registered));
+
+                        // One that is slow may be taken out at any time.
+                        Assert.True(Has(_registry.Group("corner"), receiver.Registered) || receiver.Registered.Groups.Count == 0);
                         receiver.Registered.Leave("corner");
                     }
 
