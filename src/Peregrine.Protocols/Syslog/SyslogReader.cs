@@ -105,7 +105,7 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
         }
 
         Span<byte> copy = stackalloc byte[FrameRules.MostDigits + 1];
-        var start = rest.FirstSpan;
+        scoped var start = rest.FirstSpan;
         if (start.Length < copy.Length && !rest.IsSingleSegment)
         {
             var beginning = rest.Slice(0, Math.Min(rest.Length, copy.Length));

@@ -85,7 +85,7 @@ public sealed class SyslogWriter : IMessageWriter<SyslogEntry>, IMessageWriter<R
         output.Write(isCounted ? [] : _rules.Trailer);
     }
 
-    private static void WriteHeader(SyslogEntry entry, IBufferWriter<byte> output)
+    private static void WriteHeader(SyslogEntry entry, PendingBytes output)
     {
         if (!Enum.IsDefined(entry.Facility) || !Enum.IsDefined(entry.Severity))
         {
@@ -116,7 +116,7 @@ public sealed class SyslogWriter : IMessageWriter<SyslogEntry>, IMessageWriter<R
         WriteField(entry.MessageId, FieldRules.MostMessageId, nameof(entry.MessageId), output);
     }
 
-    private static void WriteField(string? value, int most, string name, IBufferWriter<byte> output)
+    private static void WriteField(string? value, int most, string name, PendingBytes output)
     {
         if (string.IsNullOrEmpty(value))
         {
