@@ -31,30 +31,33 @@ public sealed class StompReader : IMessageReader<StompFrame>
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out StompFrame message)
     {
         message = default;
-        var frame = input;
         var scan = _unfinished;
         if (examined.Equals(input.Start))
         {
             scan = default;
-            frame = WithoutHeartBeats(input);
-            if (frame.IsEmpty || (frame.Length == 1 && LastOf(frame) == '\r'))
+            var frame = WithoutHeartBeats(input);
+            if (frame.Length < input.Length)
             {
                 consumed = examined = frame.Start;
                 return false;
             }
+
+            if (input.Length == 1 && input.FirstByte() == '\r')
+            {
+                return false;
+            }
         }
 
-        if ((scan.BodyStart == 0 && !TryReadHead(frame, ref scan)) || !TryFindEnd(frame, ref scan, out var end))
+        if ((scan.BodyStart == 0 && !TryReadHead(input, ref scan)) || !TryFindEnd(input, ref scan, out var end))
         {
-            _limits.CheckFrame(frame.Length);
+            _limits.CheckFrame(input.Length);
             _unfinished = scan;
-            consumed = frame.Start;
-            examined = frame.End;
+            examined = input.End;
             return false;
         }
 
-        message = new StompFrame(frame, scan, end - scan.BodyStart);
-        consumed = frame.GetPosition(end + 1);
+        message = new StompFrame(input, scan, end - scan.BodyStart);
+        consumed = input.GetPosition(end + 1);
         return true;
     }
 

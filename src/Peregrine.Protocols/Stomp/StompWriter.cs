@@ -57,11 +57,7 @@ public sealed class StompWriter : IMessageWriter<StompFrameBuilder>, IMessageWri
 
         output.Write(message.Lines);
         output.Write("\n"u8);
-        foreach (var segment in body)
-        {
-            output.Write(segment.Span);
-        }
-
+        output.Write(body);
         output.Write("\0"u8);
     }
 

@@ -32,64 +32,62 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out SyslogFrame message)
     {
         message = default;
-        var rest = input;
         var looked = (int)input.Slice(input.Start, examined).Length;
         if (looked == 0)
         {
-            var skip = _skip;
-            rest = WithoutSkipped(input, ref skip);
-            if (rest.IsEmpty || skip.ToTrailer)
+            var rest = WithoutSkipped(input);
+            if (rest.Length < input.Length || _skip.ToTrailer)
             {
-                _skip = skip;
                 consumed = examined = rest.Start;
                 return false;
             }
         }
 
-        // Nothing is changed before: what throws, throws again.
-        var isFound = TryReadCount(rest, out var count, out var prefix)
-            ? TryTakeCounted(rest, prefix, count, out message, out var end, out var left)
-            : TryTakeLine(rest, looked, out message, out end, out left);
-        _skip = left;
-        consumed = isFound ? rest.GetPosition(end) : rest.Start;
-        examined = isFound ? consumed : rest.End;
+        var isFound = TryReadCount(input, out var count, out var prefix)
+            ? TryTakeCounted(input, prefix, count, out message, out var end)
+            : TryTakeLine(input, looked, out message, out end);
+        if (isFound)
+        {
+            consumed = input.GetPosition(end);
+        }
+        else
+        {
+            examined = input.End;
+        }
+
         return isFound;
     }
 
-    /// <summary>Without the rest of a message that was cut, and without trailers that belong to no message.</summary>
-    private ReadOnlySequence<byte> WithoutSkipped(in ReadOnlySequence<byte> input, ref (int Bytes, bool ToTrailer) skip)
+    /// <summary>Without the rest of a message that was cut, or without trailers that belong to no message.</summary>
+    private ReadOnlySequence<byte> WithoutSkipped(in ReadOnlySequence<byte> input)
     {
-        var rest = input;
-        if (skip.Bytes > 0)
+        if (_skip.Bytes > 0)
         {
-            var bytes = (int)Math.Min(skip.Bytes, rest.Length);
-            rest = rest.Slice(bytes);
-            skip.Bytes -= bytes;
-        }
-        else if (skip.ToTrailer)
-        {
-            var end = FindTrailer(rest, 0);
-            if (end < 0)
-            {
-                // The last byte may be the beginning of the trailer.
-                return rest.Slice(rest.Length - _rules.Trailer.Length + 1);
-            }
-
-            rest = rest.Slice(end + _rules.Trailer.Length);
-            skip.ToTrailer = false;
+            var bytes = (int)Math.Min(_skip.Bytes, input.Length);
+            _skip.Bytes -= bytes;
+            return input.Slice(bytes);
         }
 
-        if (_rules.Framing == SyslogFraming.OctetCounting || rest.FirstSpan is [var first, ..] && first != _rules.Trailer[0])
+        if (_skip.ToTrailer)
         {
-            return rest;
+            var end = FindTrailer(input, 0);
+            _skip.ToTrailer = end < 0;
+
+            // The last byte may be the beginning of the trailer.
+            return input.Slice(end < 0 ? input.Length - _rules.Trailer.Length + 1 : end + _rules.Trailer.Length);
         }
 
-        var reader = new SequenceReader<byte>(rest);
+        if (_rules.Framing == SyslogFraming.OctetCounting || input.FirstByte() != _rules.Trailer[0])
+        {
+            return input;
+        }
+
+        var reader = new SequenceReader<byte>(input);
         while (reader.IsNext(_rules.Trailer, advancePast: true))
         {
         }
 
-        return rest.Slice(reader.Position);
+        return input.Slice(reader.Position);
     }
 
     /// <summary>True if the message is counted, or may be.</summary>
@@ -136,11 +134,9 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
         return true;
     }
 
-    private bool TryTakeCounted(
-        in ReadOnlySequence<byte> rest, int prefix, int count, out SyslogFrame message, out int end, out (int Bytes, bool ToTrailer) left)
+    private bool TryTakeCounted(in ReadOnlySequence<byte> rest, int prefix, int count, out SyslogFrame message, out int end)
     {
         message = default;
-        left = default;
         var size = Math.Min(count, _rules.MaxMessage);
         end = prefix + size;
         if (size < count)
@@ -154,14 +150,13 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
         }
 
         message = new SyslogFrame(rest.Slice(prefix, size), IsTruncated: size < count);
-        left.Bytes = count - size;
+        _skip.Bytes = count - size;
         return true;
     }
 
-    private bool TryTakeLine(in ReadOnlySequence<byte> rest, int looked, out SyslogFrame message, out int end, out (int Bytes, bool ToTrailer) left)
+    private bool TryTakeLine(in ReadOnlySequence<byte> rest, int looked, out SyslogFrame message, out int end)
     {
         message = default;
-        left = default;
         var most = _rules.MaxMessage + _rules.Trailer.Length;
         var size = FindTrailer(rest.Slice(0, Math.Min(rest.Length, most)), Math.Max(0, looked - _rules.Trailer.Length + 1));
         end = size + _rules.Trailer.Length;
@@ -174,10 +169,10 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
 
             RefuseUnlessTruncated(rest.Length);
             end = size = _rules.MaxMessage;
-            left.ToTrailer = true;
+            _skip.ToTrailer = true;
         }
 
-        message = new SyslogFrame(rest.Slice(0, size), IsTruncated: left.ToTrailer);
+        message = new SyslogFrame(rest.Slice(0, size), IsTruncated: _skip.ToTrailer);
         return true;
     }
 

@@ -77,10 +77,7 @@ public sealed class SyslogWriter : IMessageWriter<SyslogEntry>, IMessageWriter<R
             CheckLine(message);
         }
 
-        foreach (var segment in message)
-        {
-            output.Write(segment.Span);
-        }
+        output.Write(message);
 
         output.Write(isCounted ? [] : _rules.Trailer);
     }
@@ -135,7 +132,7 @@ public sealed class SyslogWriter : IMessageWriter<SyslogEntry>, IMessageWriter<R
 
     private void CheckLine(in ReadOnlySequence<byte> message)
     {
-        if (message.Slice(0, 1).FirstSpan[0] is >= (byte)'1' and <= (byte)'9')
+        if (message.FirstByte() is >= (byte)'1' and <= (byte)'9')
         {
             throw new MessageFormatException("A message that is not counted begins with a digit, which is taken for its length.");
         }

@@ -1,0 +1,29 @@
+using System.Buffers;
+using Peregrine.Protocols;
+
+namespace Peregrine.Fuzz.Protocols;
+
+/// <summary>The readers that are fuzzed: a line for each, with whole messages to start from (a character is a byte).</summary>
+internal static class ReaderTargets
+{
+    /// <summary>Small, so that inputs are often above it.</summary>
+    private const int Most = 64;
+
+    public static IReadOnlyDictionary<string, ReaderTarget> All { get; } = new SortedDictionary<string, ReaderTarget>(StringComparer.Ordinal)
+    {
+        ["length-field"] = Of(() => new LengthFieldReader(new LengthFieldOptions { MaxMessageSizeInBytes = Most }), "\0\0\0\u0003abc", "\0\0\0\0"),
+        ["length-field-adjusted"] = Of(
+            () => new LengthFieldReader(new LengthFieldOptions { Offset = 1, Width = 2, IsLittleEndian = true, Adjustment = -2, MaxMessageSizeInBytes = Most }), "M\u0005\0abc", "M\u0002\0"),
+    };
+
+    /// <summary>A reader whose messages are bytes.</summary>
+    private static ReaderTarget<ReadOnlySequence<byte>> Of(Func<IMessageReader<ReadOnlySequence<byte>>> create, params string[] samples) =>
+        new(create, message => Convert.ToHexString(message.ToArray()), message => message.Length, samples);
+
+    /// <summary>Any other reader.</summary>
+    /// <param name="create">A new one, as for a connection of its own.</param>
+    /// <param name="describe">All that a message says.</param>
+    /// <param name="samples">Bytes of whole messages.</param>
+    private static ReaderTarget<TMessage> Of<TMessage>(Func<IMessageReader<TMessage>> create, Func<TMessage, string> describe, params string[] samples)
+        where TMessage : allows ref struct => new(create, describe, _ => 0, samples);
+}
