@@ -96,7 +96,7 @@ public readonly struct StompHeaders
             var line = _rest.Slice(0, end);
             var colon = line.PositionOf((byte)':')!.Value;
             var value = line.Slice(line.GetPosition(1, colon));
-            if (!value.IsEmpty && value.Slice(value.Length - 1).FirstSpan[0] == '\r')
+            if (!value.IsEmpty && value.LastByte() == '\r')
             {
                 value = value.Slice(0, value.Length - 1);
             }

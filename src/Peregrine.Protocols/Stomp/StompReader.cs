@@ -77,8 +77,6 @@ public sealed class StompReader : IMessageReader<StompFrame>
         return input.Slice(reader.Position);
     }
 
-    private static byte LastOf(in ReadOnlySequence<byte> bytes) => bytes.Slice(bytes.Length - 1).FirstSpan[0];
-
     private bool TryReadHead(in ReadOnlySequence<byte> frame, ref FrameScan scan)
     {
         var first = frame.FirstSpan;
@@ -143,7 +141,7 @@ public sealed class StompReader : IMessageReader<StompFrame>
         var size = scan.Looked - scan.LineStart;
         if (size > 0)
         {
-            _limits.CheckLine(LastOf(frame) == '\r' ? size - 1 : size);
+            _limits.CheckLine(frame.LastByte() == '\r' ? size - 1 : size);
         }
     }
 
@@ -158,7 +156,7 @@ public sealed class StompReader : IMessageReader<StompFrame>
                 return false;
             }
 
-            return frame.Slice(end, 1).FirstSpan[0] == 0
+            return frame.Slice(end, 1).FirstByte() == 0
                 ? true
                 : throw new MessageFormatException("A body does not end with a NUL where its content-length says.");
         }

@@ -6,7 +6,7 @@ internal sealed class FrameRules
     /// <summary>A number that has more digits counts no message.</summary>
     public const int MostDigits = 9;
 
-    private const int MostMessage = 1_000_000;
+    private const int MostMessage = 999_999_999;
 
     private readonly byte[] _trailer;
 

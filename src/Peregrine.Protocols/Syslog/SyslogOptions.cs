@@ -12,7 +12,7 @@ public sealed class SyslogOptions
     public ReadOnlyMemory<byte> Trailer { get; set; } = "\n"u8.ToArray();
 
     /// <summary>
-    /// The most bytes of a message, without its framing. From 1 to a million. Default 64 KiB. A receiver must take 2,048 bytes and should take 8,192 (RFC 5425, section 4.3.1).
+    /// The most bytes of a message, without its framing. From 1 to 999,999,999. Default 64 KiB. A receiver must take 2,048 bytes and should take 8,192 (RFC 5425, section 4.3.1).
     /// </summary>
     public int MaxMessageSizeInBytes { get; set; } = 64 * 1024;
 

@@ -140,7 +140,7 @@ public sealed class SyslogWriter : IMessageWriter<SyslogEntry>, IMessageWriter<R
         // A trailer of two may also begin with the message's last byte.
         var trailer = _rules.Trailer;
         var reader = new SequenceReader<byte>(message);
-        var endsLikeTrailer = trailer.Length == 2 && trailer[0] == trailer[1] && message.Slice(message.Length - 1).FirstSpan[0] == trailer[0];
+        var endsLikeTrailer = trailer.Length == 2 && trailer[0] == trailer[1] && message.LastByte() == trailer[0];
         if (endsLikeTrailer || reader.TryReadTo(out ReadOnlySequence<byte> _, trailer))
         {
             throw new MessageFormatException("A message that is not counted has its trailer in it.");

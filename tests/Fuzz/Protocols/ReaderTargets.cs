@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Text;
 using Peregrine.Protocols;
 
 namespace Peregrine.Fuzz.Protocols;
@@ -15,6 +17,39 @@ internal static class ReaderTargets
         ["length-field-adjusted"] = Of(
             () => new LengthFieldReader(new LengthFieldOptions { Offset = 1, Width = 2, IsLittleEndian = true, Adjustment = -2, MaxMessageSizeInBytes = Most }), "M\u0005\0abc", "M\u0002\0"),
     };
+
+    private static string Describe(StompFrame frame)
+    {
+        var text = new StringBuilder($"{frame.Command} {frame.CommandText} {Convert.ToHexString(frame.Body.ToArray())}");
+        foreach (var header in frame.Headers)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{header.Name}:{header.Value}");
+            var name = Encoding.UTF8.GetBytes(header.Name.ToString());
+            ReaderTarget.Require(!header.Name.SequenceEqual(name) || frame.Headers.TryGet(name, out _), "A header is not found.");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Describe(SyslogFrame frame)
+    {
+        var text = new StringBuilder($"{frame.IsTruncated} {Convert.ToHexString(frame.Bytes.ToArray())}");
+        if (SyslogMessage.TryParse(frame.Bytes, out var message))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{message.Facility} {message.Severity} {message.Timestamp:O} {message.HostName} {message.AppName} {message.ProcessId} {message.MessageId}");
+            text.Append(CultureInfo.InvariantCulture, $" {message.HasByteOrderMark} {Convert.ToHexString(message.Text.ToArray())}");
+            foreach (var element in message.StructuredData)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"\n{element.Id}");
+                foreach (var parameter in element)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $" {parameter.Name}={parameter.Value}");
+                }
+            }
+        }
+
+        return text.ToString();
+    }
 
     /// <summary>A reader whose messages are bytes.</summary>
     private static ReaderTarget<ReadOnlySequence<byte>> Of(Func<IMessageReader<ReadOnlySequence<byte>>> create, params string[] samples) =>
