@@ -45,4 +45,6 @@ internal sealed class CheckedReader<TMessage>(IMessageReader<TMessage> format) :
             _ = input.Slice(consumed);
         }
     }
+
+    public void ReturnBuffers() => format.ReturnBuffers();
 }

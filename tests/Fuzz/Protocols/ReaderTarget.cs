@@ -71,7 +71,6 @@ internal sealed class ReaderTarget<TMessage>(Func<IMessageReader<TMessage>> crea
     public override IReadOnlyList<Outcome> Read(CutInput input)
     {
         var format = create();
-        using var _ = format as IDisposable;
         var reader = new MessageReader<TMessage>(input, new CheckedReader<TMessage>(format));
         var outcomes = new List<Outcome>();
         while (true)

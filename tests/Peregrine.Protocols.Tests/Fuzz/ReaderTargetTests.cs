@@ -5,7 +5,7 @@ namespace Peregrine.Protocols.Tests.Fuzz;
 /// <summary>What the fuzzer looks for, over messages that went wrong.</summary>
 public sealed class ReaderTargetTests
 {
-    private const int Cases = 1_000;
+    private const int Cases = 500;
     private const int Seed = 20_260_701;
 
     public static TheoryData<string> Readers => [.. ReaderTargets.All.Keys];
