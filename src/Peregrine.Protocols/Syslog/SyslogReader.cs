@@ -33,14 +33,11 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
     {
         message = default;
         var looked = (int)input.Slice(input.Start, examined).Length;
-        if (looked == 0)
+        var rest = WithoutSkipped(input);
+        if (rest.Length < input.Length || _skip.ToTrailer)
         {
-            var rest = WithoutSkipped(input);
-            if (rest.Length < input.Length || _skip.ToTrailer)
-            {
-                consumed = examined = rest.Start;
-                return false;
-            }
+            consumed = examined = rest.Start;
+            return false;
         }
 
         var isFound = TryReadCount(input, out var count, out var prefix)

@@ -12,6 +12,10 @@ public sealed class SyslogReaderTests
             ["<1>a", "<2>b\n", "<3>c", "no priority", "<4>d"],
             await ReadAsync("4 <1>a\n5 <2>b\n\n\n<3>c\nno priority\n4 <4>d\n", new()));
 
+    [Fact]
+    public async Task An_empty_line_is_no_message_also_if_its_end_comes_in_parts() =>
+        Assert.Equal(["a"], await ReadAsync("\r\na\r\n\r\n\r\n", new() { Trailer = "\r\n"u8.ToArray() }));
+
     [Theory]
     [InlineData("2026-11-29 a line with a date\n", "2026-11-29 a line with a date")]
     [InlineData("12:00 a time\n", "12:00 a time")]
@@ -24,10 +28,7 @@ public sealed class SyslogReaderTests
     {
         Assert.Equal([line], await ReadAsync(text, new()));
         Assert.Equal([line], await ReadAsync(text, new() { Framing = SyslogFraming.NonTransparent }));
-        if (text[0] != '\n')
-        {
-            await Assert.ThrowsAsync<MessageFormatException>(() => ReadAsync(text, new() { Framing = SyslogFraming.OctetCounting }));
-        }
+        await Assert.ThrowsAsync<MessageFormatException>(() => ReadAsync(text, new() { Framing = SyslogFraming.OctetCounting }));
     }
 
     [Fact]
