@@ -32,8 +32,9 @@ public sealed class StompReader : IMessageReader<StompFrame>
     {
         message = default;
         var scan = _unfinished;
-        if (examined.Equals(input.Start))
+        if (input.GetOffset(examined) == input.GetOffset(input.Start))
         {
+            // The beginning of a frame, whatever became of the one before.
             scan = default;
             var frame = WithoutHeartBeats(input);
             if (frame.Length < input.Length)

@@ -224,6 +224,20 @@ public sealed class StompReaderTests
     }
 
     [Fact]
+    public void What_is_known_of_a_frame_is_forgotten_where_another_one_begins()
+    {
+        var reader = new StompReader();
+        var input = new ReadOnlySequence<byte>("SEND\na:1\ncontent-length:100\n\n"u8.ToArray());
+        var (consumed, examined) = (input.Start, input.Start);
+        Assert.False(reader.TryParse(input, ref consumed, ref examined, out _));
+        input = Segments.Of("ACK\n\n\0"u8.ToArray(), 0);
+        (consumed, examined) = (input.Start, input.GetPosition(0));
+        Assert.NotEqual(consumed, examined);
+        Assert.True(reader.TryParse(input, ref consumed, ref examined, out var frame));
+        Assert.Equal(StompCommand.Ack, frame.Command);
+    }
+
+    [Fact]
     public async Task Headers_are_found_in_any_segments()
     {
         var bytes = "SEND\na\\cb:1\\n2\ndestination:/queue/a\r\n\nx\0"u8.ToArray();
