@@ -30,8 +30,8 @@ internal readonly struct FrameMark
         var marks = CountMarks(input);
         if (marks > 1)
         {
-            // One belongs to the frame, and no further one: they are skipped apart from it.
-            consumed = examined = input.GetPosition(marks < input.Length ? marks - 1 : marks);
+            // No more than one counts as a part of a frame: they are skipped apart from it.
+            consumed = examined = input.GetPosition(marks);
             return false;
         }
 

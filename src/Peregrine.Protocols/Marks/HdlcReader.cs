@@ -29,7 +29,13 @@ public sealed class HdlcReader : IMessageReader<ReadOnlySequence<byte>>
     public bool TryParse(
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out ReadOnlySequence<byte> message)
     {
-        if (!_hdlc.Mark.TryTake(input, ref consumed, ref examined, out message) || !TryDecode(ref message) || message.Length <= _hdlc.CheckLength)
+        if (!_hdlc.Mark.TryTake(input, ref consumed, ref examined, out message))
+        {
+            return false;
+        }
+
+        message = IsPlain(message) ? message : Decode(message);
+        if (message.Length <= _hdlc.CheckLength)
         {
             return false;
         }
@@ -50,14 +56,9 @@ public sealed class HdlcReader : IMessageReader<ReadOnlySequence<byte>>
     /// <inheritdoc/>
     public void ReturnBuffers() => _decoded.Return();
 
-    /// <returns>False if the frame was aborted.</returns>
-    private bool TryDecode(ref ReadOnlySequence<byte> frame)
+    /// <returns>Empty if the frame was aborted.</returns>
+    private ReadOnlySequence<byte> Decode(in ReadOnlySequence<byte> frame)
     {
-        if (IsPlain(frame))
-        {
-            return true;
-        }
-
         var encoded = _decoded.Place(frame, out var decoded);
         var length = 0;
         var isEscaped = false;
@@ -81,8 +82,7 @@ public sealed class HdlcReader : IMessageReader<ReadOnlySequence<byte>>
 
         encoded.CopyTo(decoded[length..]);
         length += encoded.Length;
-        frame = isEscaped ? default : _decoded.Take(length);
-        return !isEscaped;
+        return isEscaped ? default : _decoded.Take(length);
     }
 
     private bool IsPlain(in ReadOnlySequence<byte> frame)

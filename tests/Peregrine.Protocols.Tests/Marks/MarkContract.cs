@@ -80,7 +80,7 @@ public abstract class MarkContract : FramingContract
     [Fact]
     public async Task All_messages_of_one_read_are_valid_until_the_next()
     {
-        byte[][] messages = [.. Enumerable.Range(1, 100).Select(count => (byte[])[.. Enumerable.Repeat(Decoded, count).SelectMany(part => part)])];
+        byte[][] messages = [.. Enumerable.Range(1, 100).Select(count => (byte[])[(byte)count, .. Enumerable.Repeat(Decoded, count).SelectMany(part => part)])];
         var reader = await Reading.OverAsync([.. messages.SelectMany(Encode)], CreateReader());
         var views = new List<ReadOnlySequence<byte>>();
         while (reader.TryRead(out var message))

@@ -108,7 +108,8 @@ public sealed class MessageReaderTests
     [Fact]
     public async Task A_format_that_skips_is_asked_again_and_what_it_skips_is_no_part_of_a_message()
     {
-        var reader = new MessageReader<byte[]>(_pipe.Reader, new PaddedPairReader());
+        var format = new PaddedPairReader();
+        var reader = new MessageReader<byte[]>(_pipe.Reader, format);
         await WriteAsync([.. new byte[20], 1, 2, .. new byte[20], 3, 4, 5, .. new byte[20]]);
         Assert.True(await reader.WaitToReadAsync());
         Assert.True(reader.TryRead(out var first));
@@ -116,6 +117,7 @@ public sealed class MessageReaderTests
         Assert.True(reader.TryRead(out var third));
         Assert.False(reader.TryRead(out _));
         Assert.Equal([[1, 2], [3, 4], [5, 0]], [first, second, third]);
+        Assert.Equal([0, 45, 0, 23, 0, 0], format.LookedBefore);
         var last = reader.ReadAsync();
         Assert.False(last.IsCompleted);
         await WriteAsync(0, 0, 6);
@@ -333,14 +335,19 @@ public sealed class MessageReaderTests
     {
         public int Returned { get; private set; }
 
+        /// <summary>How much of each input it was told that it has looked at.</summary>
+        public List<long> LookedBefore { get; } = [];
+
         public int MaxMessageSizeInBytes => 2;
 
         public bool TryParse(
             scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, [NotNullWhen(true)] out byte[]? message)
         {
+            LookedBefore.Add(input.Slice(input.Start, examined).Length);
             var zeros = input.FirstSpan.IndexOfAnyExcept((byte)0);
             if (zeros != 0)
             {
+                examined = input.End;
                 consumed = zeros < 0 ? input.End : input.GetPosition(zeros);
                 message = null;
                 return false;
