@@ -71,13 +71,15 @@ public readonly struct StompHeaders
     /// <summary>Goes from header to header.</summary>
     public struct Enumerator
     {
+        private readonly ReadOnlySequence<byte> _lines;
         private readonly Escapes _escapes;
-        private ReadOnlySequence<byte> _rest;
+        private int _next;
 
         internal Enumerator(in ReadOnlySequence<byte> lines, Escapes escapes)
         {
-            _rest = lines;
+            _lines = lines;
             _escapes = escapes;
+            _next = 0;
             Current = default;
         }
 
@@ -87,23 +89,36 @@ public readonly struct StompHeaders
         /// <summary>Goes on to the next one.</summary>
         public bool MoveNext()
         {
-            // Every line has its end and its colon: the reader has seen them.
-            if (_rest.PositionOf((byte)'\n') is not { } end)
+            if (_next == _lines.Length)
             {
                 return false;
             }
 
-            var line = _rest.Slice(0, end);
-            var colon = line.PositionOf((byte)':')!.Value;
-            var value = line.Slice(line.GetPosition(1, colon));
-            if (!value.IsEmpty && value.LastByte() == '\r')
+            // Every line has its end and its colon: the reader has seen them.
+            int length, colon;
+            bool hasReturn;
+            if (_lines.IsSingleSegment)
             {
-                value = value.Slice(0, value.Length - 1);
+                var rest = _lines.FirstSpan[_next..];
+                length = rest.IndexOf((byte)'\n');
+                colon = rest.IndexOf((byte)':');
+                hasReturn = rest[length - 1] == '\r';
+            }
+            else
+            {
+                var rest = _lines.Slice(_next);
+                length = IndexOf(rest, (byte)'\n');
+                colon = IndexOf(rest, (byte)':');
+                hasReturn = rest.Slice(length - 1).FirstByte() == '\r';
             }
 
-            Current = new StompHeader(new WireText(line.Slice(0, colon), _escapes), new WireText(value, _escapes));
-            _rest = _rest.Slice(_rest.GetPosition(1, end));
+            var value = _next + colon + 1;
+            var end = _next + (hasReturn ? length - 1 : length);
+            Current = new StompHeader(new WireText(_lines.Slice(_next, colon), _escapes), new WireText(_lines.Slice(value, end - value), _escapes));
+            _next += length + 1;
             return true;
         }
+
+        private static int IndexOf(in ReadOnlySequence<byte> bytes, byte value) => (int)bytes.Slice(0, bytes.PositionOf(value)!.Value).Length;
     }
 }
