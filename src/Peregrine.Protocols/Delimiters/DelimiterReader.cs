@@ -26,7 +26,7 @@ public sealed class DelimiterReader : IMessageReader<ReadOnlySequence<byte>>
         // Most messages are in one segment, and come whole.
         if (examined.Equals(input.Start) && _delimiters.Find(input.FirstSpan) is { Length: > 0, Index: >= 0 } found)
         {
-            SequenceParts.Take(input, found.Index + (_delimiters.KeepsDelimiter ? found.Length : 0), found.Index + found.Length, out message, ref consumed);
+            SequenceParts.Take(input, 0, found.Index + (_delimiters.KeepsDelimiter ? found.Length : 0), found.Index + found.Length, out message, ref consumed);
             return true;
         }
 

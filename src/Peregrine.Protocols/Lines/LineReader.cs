@@ -36,7 +36,7 @@ public sealed class LineReader : IMessageReader<ReadOnlySequence<byte>>
             if (feed >= 0)
             {
                 var length = _format.Ending != LineEnding.Lf && feed > 0 && first[feed - 1] == LineFormat.Cr ? feed - 1 : feed;
-                SequenceParts.Take(input, length, feed + 1, out message, ref consumed);
+                SequenceParts.Take(input, 0, length, feed + 1, out message, ref consumed);
                 return true;
             }
         }
