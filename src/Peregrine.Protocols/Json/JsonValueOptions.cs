@@ -12,7 +12,7 @@ public sealed class JsonValueOptions
     public bool WritesRecordSeparator { get; set; }
 
     /// <summary>
-    /// The most bytes that a value may have, with the white space in front of it or the separators that are written with it. From 3. Default 1 MiB. A larger one is refused
+    /// The most bytes that a value may have, with the separators that are written with it. From 3. Default 1 MiB. A larger one is refused
     /// when so many bytes are there.
     /// </summary>
     public int MaxMessageSizeInBytes { get; set; } = MessageSizes.DefaultMost;

@@ -47,12 +47,17 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
                 return false;
             }
 
+            if (input.GetOffset(start) != input.GetOffset(input.Start))
+            {
+                // Asked again, it begins with the value.
+                consumed = examined = start;
+                return false;
+            }
+
             if (!JsonScan.TryBegin(first, out scan))
             {
                 throw new MessageFormatException($"No JSON value begins with the byte 0x{first:X2}.");
             }
-
-            examined = start;
         }
 
         var next = examined;
@@ -84,7 +89,6 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
         }
 
         _scan = scan;
-        consumed = start;
         examined = input.End;
         return false;
     }

@@ -90,6 +90,7 @@ public sealed class MessageReader<TMessage>
             return new ValueTask<bool>(true);
         }
 
+        _format.ReturnBuffers();
         if (_inputHasEnded)
         {
             return new ValueTask<bool>(EndOfInput());
@@ -109,72 +110,72 @@ public sealed class MessageReader<TMessage>
     /// <exception cref="InvalidOperationException">The reader was released.</exception>
     public bool TryRead([MaybeNullWhen(false)] out TMessage message)
     {
-        if (_state != State.MayHaveMessage)
+        while (_state == State.MayHaveMessage)
         {
-            ObjectDisposedOrNothing();
-            message = default;
-            return false;
-        }
-
-        // No expression with "?": it would copy the sequence, and wait for its fields to be stored.
-        ReadOnlySequence<byte> input;
-        if (_first is not null && _last is not null)
-        {
-            input = new ReadOnlySequence<byte>(_first, _buffer.Start.GetInteger() + _consumedInFirst, _last, _buffer.End.GetInteger());
-        }
-        else
-        {
-            input = Rest;
-        }
-
-        var consumed = input.Start;
-        var examined = _examinedLength == 0 ? consumed : input.GetPosition(_examinedLength);
-        bool isFound;
-        try
-        {
-            isFound = _format.TryParse(input, ref consumed, ref examined, out message);
-            if (!isFound && _inputHasEnded)
+            // No expression with "?": it would copy the sequence, and wait for its fields to be stored.
+            ReadOnlySequence<byte> input;
+            if (_first is not null && _last is not null)
             {
-                isFound = TryParseLast(input, ref consumed, out message);
+                input = new ReadOnlySequence<byte>(_first, _buffer.Start.GetInteger() + _consumedInFirst, _last, _buffer.End.GetInteger());
             }
-        }
-        catch (MessageFormatException exception)
-        {
-            exception.IsSkippable = Consume(input, consumed) > 0;
-            throw;
-        }
-
-        if (isFound)
-        {
-            var size = Consume(input, consumed);
-            if (size == 0)
+            else
             {
-                ThrowTookNothing();
+                input = Rest;
             }
 
-            if (size > _maxMessageSize)
+            var consumed = input.Start;
+            var examined = _examinedLength == 0 ? consumed : input.GetPosition(_examinedLength);
+            bool isFound;
+            try
             {
-                throw new MessageTooLargeException(size, _maxMessageSize) { IsSkippable = true };
+                isFound = _format.TryParse(input, ref consumed, ref examined, out message);
+                if (!isFound && _inputHasEnded && input.GetOffset(consumed) == input.GetOffset(input.Start))
+                {
+                    isFound = _format.TryParseLast(input, ref consumed, out message);
+                }
+            }
+            catch (MessageFormatException exception)
+            {
+                exception.IsSkippable = Consume(input, consumed) > 0;
+                throw;
             }
 
-            return isFound;
+            if (isFound)
+            {
+                var size = Consume(input, consumed);
+                if (size == 0)
+                {
+                    ThrowTookNothing();
+                }
+
+                if (size > _maxMessageSize)
+                {
+                    throw new MessageTooLargeException(size, _maxMessageSize) { IsSkippable = true };
+                }
+
+                return isFound;
+            }
+
+            var looked = Math.Max(0, input.GetOffset(examined) - input.GetOffset(consumed));
+            if (!consumed.Equals(input.Start) && Consume(input, consumed) > 0)
+            {
+                // The format has skipped something: there may be a message in what is left.
+                _examinedLength = looked;
+                continue;
+            }
+
+            // The bytes are kept, and so is the state: whoever calls again is told again.
+            if (input.Length > _maxMessageSize)
+            {
+                throw new MessageTooLargeException(input.Length, _maxMessageSize);
+            }
+
+            _examinedLength = looked;
+            _state = State.HasNoMessage;
         }
 
-        var looked = Math.Max(0, input.GetOffset(examined) - input.GetOffset(consumed));
-        var left = input.Length;
-        if (!consumed.Equals(input.Start))
-        {
-            left -= Consume(input, consumed);
-        }
-
-        // The bytes are kept, and so is the state: whoever calls again is told again.
-        if (left > _maxMessageSize)
-        {
-            throw new MessageTooLargeException(left, _maxMessageSize);
-        }
-
-        _examinedLength = looked;
-        _state = State.HasNoMessage;
+        ObjectDisposedOrNothing();
+        message = default;
         return false;
     }
 
@@ -205,6 +206,7 @@ public sealed class MessageReader<TMessage>
             }
         }
 
+        _format.ReturnBuffers();
         Keep(default);
         _state = State.Released;
         return left;
@@ -222,13 +224,6 @@ public sealed class MessageReader<TMessage>
 
     /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
     private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
-
-    private bool TryParseLast(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, [MaybeNullWhen(false)] out TMessage message)
-    {
-        var rest = input.Slice(consumed);
-        message = default;
-        return !rest.IsEmpty && _format.TryParseLast(rest, ref consumed, out message);
-    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(ValueTask<ReadResult> read) => Take(await read.ConfigureAwait(false));
