@@ -157,10 +157,11 @@ public sealed class MessageReader<TMessage>
             }
 
             var looked = Math.Max(0, input.GetOffset(examined) - input.GetOffset(consumed));
-            if (!consumed.Equals(input.Start) && Consume(input, consumed) > 0)
+            var hasSkipped = !consumed.Equals(input.Start) && Consume(input, consumed) > 0;
+            _examinedLength = looked;
+            if (hasSkipped)
             {
-                // The format has skipped something: there may be a message in what is left.
-                _examinedLength = looked;
+                // There may be a message in what is left.
                 continue;
             }
 
@@ -170,7 +171,6 @@ public sealed class MessageReader<TMessage>
                 throw new MessageTooLargeException(input.Length, _maxMessageSize);
             }
 
-            _examinedLength = looked;
             _state = State.HasNoMessage;
         }
 
