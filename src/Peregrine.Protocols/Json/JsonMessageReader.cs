@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Peregrine.Protocols.Json;
 
 namespace Peregrine.Protocols;
 
@@ -59,9 +60,10 @@ public sealed class JsonMessageReader<TMessage> : IMessageReader<TMessage>
 
     private TMessage Deserialize(in ReadOnlySequence<byte> bytes)
     {
+        using var contiguous = new ContiguousBytes(bytes);
         try
         {
-            var reader = bytes.IsSingleSegment ? new Utf8JsonReader(bytes.FirstSpan, _options) : new Utf8JsonReader(bytes, _options);
+            var reader = new Utf8JsonReader(contiguous.Span, _options);
             var message = JsonSerializer.Deserialize(ref reader, _type);
 
             // It throws if there is something behind the value.

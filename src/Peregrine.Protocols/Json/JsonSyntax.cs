@@ -24,16 +24,18 @@ internal readonly struct JsonSyntax
     public bool WritesRecordSeparator { get; }
 
     /// <summary>Null if the bytes are one value, and nothing else but white space.</summary>
-    public JsonException? FaultOf(in ReadOnlySequence<byte> value) =>
-        value.IsSingleSegment ? FaultOf(value.FirstSpan) : FaultOf(new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = MaxDepth }));
+    public JsonException? FaultOf(in ReadOnlySequence<byte> value)
+    {
+        using var bytes = new ContiguousBytes(value);
+        return FaultOf(bytes.Span);
+    }
 
     /// <inheritdoc cref="FaultOf(in ReadOnlySequence{byte})"/>
-    public JsonException? FaultOf(ReadOnlySpan<byte> value) => FaultOf(new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = MaxDepth }));
-
-    private static JsonException? FaultOf(Utf8JsonReader reader)
+    public JsonException? FaultOf(ReadOnlySpan<byte> value)
     {
         try
         {
+            var reader = new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = MaxDepth });
             while (reader.Read())
             {
             }

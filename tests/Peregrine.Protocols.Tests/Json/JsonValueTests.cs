@@ -92,6 +92,7 @@ public sealed class JsonValueEndTests
     [InlineData("\u00EF\u00BB\u00BF{}")]
     [InlineData("01 ")]
     [InlineData("truefalse ")]
+    [InlineData("t\r")]
     [InlineData("1-2 ")]
     [InlineData("[}")]
     [InlineData("{\"a\" 1}")]
@@ -109,6 +110,11 @@ public sealed class JsonValueEndTests
         {
             var exception = Record.Exception(() => reader.TryRead(out _));
             Assert.False(Assert.IsType<MessageFormatException>(exception).IsSkippable);
+        }
+
+        for (var cut = 0; cut <= bytes.Length; cut++)
+        {
+            Assert.IsType<MessageFormatException>(await Record.ExceptionAsync(() => Reading.AllAsync(Segments.Of(bytes, cut), new TextMessageReader(new JsonValueReader()))));
         }
 
         Assert.IsType<MessageFormatException>(await Record.ExceptionAsync(() => Reading.AllInPartsAsync(bytes, [.. Enumerable.Range(1, bytes.Length)], new TextMessageReader(new JsonValueReader()))));
