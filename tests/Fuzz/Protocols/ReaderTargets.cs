@@ -14,13 +14,23 @@ internal static class ReaderTargets
     public static IReadOnlyDictionary<string, ReaderTarget> All { get; } = new SortedDictionary<string, ReaderTarget>(StringComparer.Ordinal)
     {
         ["cobs"] = Of(() => new CobsReader(Most), "\u0003ab\u0002c\0", "\u0001\0", "\u0004abc\0", "\u0001\u0001\u0002a\0"),
+        ["delimiter"] = Of(
+            () => new DelimiterReader(new DelimiterOptions { Delimiters = { "\r\n"u8.ToArray(), "\0"u8.ToArray() }, MaxMessageSizeInBytes = Most }), "abc\r\n", "a\rb\0"),
+        ["delimiter-kept"] = Of(
+            () => new DelimiterReader(
+                new DelimiterOptions { Delimiters = { "aab"u8.ToArray(), "aa"u8.ToArray() }, KeepsDelimiter = true, EndOfInputEndsMessage = true, MaxMessageSizeInBytes = Most }),
+            "baab", "baac"),
         ["fixed-size"] = Of(() => new FixedSizeReader(5), "abcde"),
         ["hdlc"] = Of(() => new HdlcReader(new HdlcOptions { MaxMessageSizeInBytes = Most }), "~ab}^}]c~", "~abc~"),
         ["hdlc-checked"] = Of(
             () => new HdlcReader(new HdlcOptions { ControlCharacterMap = 0x000A_0000, HasFrameCheckSequence = true, MaxMessageSizeInBytes = Most }), "~abc%\u009E~", "~a}^}]}1b}]\"~"),
+        ["json-value"] = Of(
+            () => new JsonValueReader(new JsonValueOptions { MaxDepth = 4, MaxMessageSizeInBytes = Most }), "{\"a\":[1,\"\\\"}\"]}", " -1.5e3 ", "\u001Etrue\n", "\"\\u0041\""),
         ["length-field"] = Of(() => new LengthFieldReader(new LengthFieldOptions { MaxMessageSizeInBytes = Most }), "\0\0\0\u0003abc", "\0\0\0\0"),
         ["length-field-adjusted"] = Of(
             () => new LengthFieldReader(new LengthFieldOptions { Offset = 1, Width = 2, IsLittleEndian = true, Adjustment = -2, MaxMessageSizeInBytes = Most }), "M\u0005\0abc", "M\u0002\0"),
+        ["line"] = Of(() => new LineReader(new LineOptions { MaxMessageSizeInBytes = Most }), "abc\r\n", "a\rb\n", "\n"),
+        ["line-crlf"] = Of(() => new LineReader(new LineOptions { Ending = LineEnding.CrLf, EndOfInputEndsLine = true, MaxMessageSizeInBytes = Most }), "abc\r\n", "a\nb\r\n"),
         ["netstring"] = Of(() => new NetstringReader(Most), "3:abc,", "0:,", "12:abcdefghijkl,"),
         ["slip"] = Of(() => new SlipReader(Most), "\u00C0ab\u00DB\u00DC\u00DB\u00DDc\u00C0", "abc\u00C0"),
         ["stomp"] = Of(
