@@ -70,7 +70,7 @@ public sealed class ChatHandler(ChatRooms rooms) : MessageHandler<string, string
         }
     }
 
-    private static (string Command, string Rest) Split(string line) =>
+    private static (string First, string Others) Split(string line) =>
         line.IndexOf(' ', StringComparison.Ordinal) is var space and > 0 ? (line[..space], line[(space + 1)..].Trim()) : (line, "");
 
     private static bool IsName(string name) => name.Length is > 0 and <= LongestName && name.All(char.IsLetterOrDigit);

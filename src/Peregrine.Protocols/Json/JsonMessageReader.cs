@@ -58,6 +58,9 @@ public sealed class JsonMessageReader<TMessage> : IMessageReader<TMessage>
         return isFound;
     }
 
+    /// <inheritdoc/>
+    public void ReturnBuffers() => _framing.ReturnBuffers();
+
     private TMessage Deserialize(in ReadOnlySequence<byte> bytes)
     {
         using var contiguous = new ContiguousBytes(bytes);

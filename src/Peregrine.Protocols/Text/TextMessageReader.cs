@@ -46,6 +46,9 @@ public sealed class TextMessageReader : IMessageReader<string>
         return message is not null;
     }
 
+    /// <inheritdoc/>
+    public void ReturnBuffers() => _framing.ReturnBuffers();
+
     private string Decode(in ReadOnlySequence<byte> bytes)
     {
         try

@@ -18,7 +18,7 @@ public sealed class MessageErrorTests
         await connection.SendAsync("one bad? two ");
         Assert.Equal("one ", await connection.ReceiveAllAsync());
         await connection.EndedAsync();
-        Assert.Equal((LogLevel.Debug, "Connection it is closed for what its peer has sent: bad? is no word."), Assert.Single(log.Entries));
+        Assert.Equal((LogLevel.Debug, $"Connection {connection.Id} is closed for what its peer has sent: bad? is no word."), Assert.Single(log.Entries));
     }
 
     [Fact]
