@@ -30,6 +30,9 @@ internal static class Framings
         Of("netstring", () => new NetstringReader(), new NetstringWriter(), s_message),
         Of("slip", () => new SlipReader(), new SlipWriter(), s_message),
         Of("slip-decoded", () => new SlipReader(), new SlipWriter(), s_escaped),
+        StompAndSyslog.StompFrames,
+        StompAndSyslog.SyslogFrames,
+        StompAndSyslog.SyslogMessages,
         Of("varint", () => new VarintReader(), new VarintWriter(), s_message),
     ];
 

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Text;
 using Peregrine.Protocols;
 
 namespace Peregrine.Fuzz.Protocols;
@@ -31,9 +33,52 @@ internal static class ReaderTargets
         ["line-crlf"] = Of(() => new LineReader(new LineOptions { Ending = LineEnding.CrLf, EndOfInputEndsLine = true, MaxMessageSizeInBytes = Most }), "abc\r\n", "a\nb\r\n"),
         ["netstring"] = Of(() => new NetstringReader(Most), "3:abc,", "0:,", "12:abcdefghijkl,"),
         ["slip"] = Of(() => new SlipReader(Most), "\u00C0ab\u00DB\u00DC\u00DB\u00DDc\u00C0", "abc\u00C0"),
+        ["stomp"] = Of(
+            () => new StompReader(new StompOptions { MaxHeaders = 3, MaxHeaderLineSizeInBytes = 20, MaxBodySizeInBytes = 16, MaxMessageSizeInBytes = Most }), Describe,
+            "SEND\ncontent-length:2\na\\c:\\r\\n\\\\\n\n\0a\0", "\nCONNECT\r\nhost:a\\x\r\n\r\n\0\r\n", "MESSAGE\n\nabc\0"),
+        ["syslog"] = Of(
+            () => new SyslogReader(new SyslogOptions { MaxMessageSizeInBytes = Most }), Describe,
+            "27 <1>1 - h a p m [a b=\"\\\"\"] c", "<9>1 2003-10-11T22:14:15.003Z - - - - [a][b c=\"\"] \u00EF\u00BB\u00BFd\n", "<1>a\n"),
+        ["syslog-counted"] = Of(
+            () => new SyslogReader(new SyslogOptions { Framing = SyslogFraming.OctetCounting, MaxMessageSizeInBytes = Most, TruncatesLargeMessages = false }), Describe, "17 <1>1 - - - - - - ", "1 a"),
+        ["syslog-lines"] = Of(
+            () => new SyslogReader(new SyslogOptions { Framing = SyslogFraming.NonTransparent, Trailer = "\r\n"u8.ToArray(), MaxMessageSizeInBytes = Most, TruncatesLargeMessages = false }), Describe, "<1>1 - - - - - - a\r\n", "\r\n1 a\r\n"),
         ["varint"] = Of(() => new VarintReader(new VarintOptions { MaxMessageSizeInBytes = Most }), "\u0003abc", "\0", "\u0082\0ab"),
         ["varint-64"] = Of(() => new VarintReader(new VarintOptions { Is64Bit = true, MaxMessageSizeInBytes = Most }), "\u0003abc", "\0", "\u0082\u0080\u0080\u0080\u0080\u0080\0ab"),
     };
+
+    private static string Describe(StompFrame frame)
+    {
+        var text = new StringBuilder($"{frame.Command} {frame.CommandText} {Convert.ToHexString(frame.Body.ToArray())}");
+        foreach (var header in frame.Headers)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{header.Name}:{header.Value}");
+            var name = Encoding.UTF8.GetBytes(header.Name.ToString());
+            ReaderTarget.Require(!header.Name.SequenceEqual(name) || frame.Headers.TryGet(name, out _), "A header is not found.");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Describe(SyslogFrame frame)
+    {
+        var text = new StringBuilder($"{frame.IsTruncated} {Convert.ToHexString(frame.Bytes.ToArray())}");
+        if (SyslogMessage.TryParse(frame.Bytes, out var message))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{message.Facility} {message.Severity} {message.Timestamp:O} {message.HostName} {message.AppName} {message.ProcessId} {message.MessageId}");
+            text.Append(CultureInfo.InvariantCulture, $" {message.HasByteOrderMark} {Convert.ToHexString(message.Text.ToArray())}");
+            foreach (var element in message.StructuredData)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"\n{element.Id}");
+                foreach (var parameter in element)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $" {parameter.Name}={parameter.Value}");
+                }
+            }
+        }
+
+        return text.ToString();
+    }
 
     /// <summary>A reader whose messages are bytes.</summary>
     private static ReaderTarget<ReadOnlySequence<byte>> Of(Func<IMessageReader<ReadOnlySequence<byte>>> create, params string[] samples) =>
