@@ -155,7 +155,10 @@ public sealed class SyslogReader : IMessageReader<SyslogFrame>
     {
         message = default;
         var most = _rules.MaxMessage + _rules.Trailer.Length;
-        var size = FindTrailer(rest.Slice(0, Math.Min(rest.Length, most)), Math.Max(0, looked - _rules.Trailer.Length + 1));
+        var length = (int)Math.Min(rest.Length, most);
+
+        // Digits that might have been a count may have been looked at beyond what a line may have.
+        var size = FindTrailer(rest.Slice(0, length), Math.Max(0, Math.Min(looked, length) - _rules.Trailer.Length + 1));
         end = size + _rules.Trailer.Length;
         if (size < 0)
         {

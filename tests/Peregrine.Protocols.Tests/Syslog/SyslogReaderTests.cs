@@ -65,6 +65,13 @@ public sealed class SyslogReaderTests
         }
     }
 
+    [Theory]
+    [InlineData("12345x\n<1>a\n", "1234!", "<1>a")]
+    [InlineData("123456789\n<1>a\n", "1234!", "<1>a")]
+    [InlineData("1234\n", "1234")]
+    public async Task Digits_that_are_no_count_are_cut_as_any_line_is(string text, params string[] messages) =>
+        Assert.Equal(messages, await ReadAsync(text, new() { MaxMessageSizeInBytes = 4 }));
+
     [Fact]
     public async Task A_message_of_8192_bytes_passes_by_default_and_one_of_any_size_is_not_kept()
     {
