@@ -53,9 +53,10 @@ public sealed class SyslogEntry
     {
         // Before anything is added.
         CheckName(id);
-        foreach (var (name, _) in parameters)
+        foreach (var (name, value) in parameters)
         {
             CheckName(name);
+            ArgumentNullException.ThrowIfNull(value, nameof(parameters));
         }
 
         _structuredData.Write("["u8);

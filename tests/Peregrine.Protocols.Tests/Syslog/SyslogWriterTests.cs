@@ -63,6 +63,7 @@ public sealed class SyslogWriterTests
         var written = Write(_entry);
         Assert.Throws<MessageFormatException>(() => _entry.AddElement(name));
         Assert.Throws<MessageFormatException>(() => _entry.AddElement("a", ("b", "c"), (name, "x")));
+        Assert.Throws<ArgumentNullException>(() => _entry.AddElement("a", ("b", "c"), ("d", null!)));
         Assert.Equal(written, Write(_entry));
     }
 
