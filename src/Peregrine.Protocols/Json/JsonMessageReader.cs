@@ -12,7 +12,8 @@ namespace Peregrine.Protocols;
 /// </summary>
 /// <typeparam name="TMessage">What a message becomes. <c>null</c> is refused.</typeparam>
 /// <remarks>
-/// What is no JSON, or not that of a <typeparamref name="TMessage"/>, is refused with <see cref="MessageFormatException"/>. Where the framing has found the end of it, as
+/// What is no JSON, or not that of a <typeparamref name="TMessage"/>, as what its constructors and setters refuse with an <see cref="ArgumentException"/>, is refused with
+/// <see cref="MessageFormatException"/>. Where the framing has found the end of it, as
 /// that of a line, the next one can be read. It has no state but the framing's.
 /// </remarks>
 public sealed class JsonMessageReader<TMessage> : IMessageReader<TMessage>
@@ -73,8 +74,9 @@ public sealed class JsonMessageReader<TMessage> : IMessageReader<TMessage>
             reader.Read();
             return message ?? throw new MessageFormatException("A message is null.");
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or NotSupportedException or ArgumentException)
         {
+            // The second is what it says where an abstract type has no discriminator, the third what a constructor or a setter says of a value that it does not take.
             throw new MessageFormatException($"A message is no JSON of a {typeof(TMessage).Name}.", exception);
         }
     }

@@ -7,9 +7,19 @@ namespace Peregrine.Protocols.Tests.Json;
 
 public sealed record Order(int Id, string? Text = null, Order? Next = null);
 
+[JsonPolymorphic]
+[JsonDerivedType(typeof(Circle), "circle")]
+public abstract record Shape;
+
+public sealed record Circle(int Radius) : Shape
+{
+    public int Radius { get; } = Radius > 0 ? Radius : throw new ArgumentOutOfRangeException(nameof(Radius));
+}
+
 [JsonSourceGenerationOptions(WriteIndented = true, MaxDepth = 4, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Order))]
 [JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(Shape))]
 internal sealed partial class OrderContext : JsonSerializerContext;
 
 public sealed class JsonMessageTests
@@ -64,6 +74,19 @@ public sealed class JsonMessageTests
 
             Assert.Equal(7, (await reader.ReadAsync()).Message!.Id);
         }
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{\"Radius\":1}")]
+    [InlineData("{\"$type\":\"square\"}")]
+    [InlineData("{\"$type\":\"circle\",\"Radius\":0}")]
+    public async Task What_names_no_type_or_what_the_type_does_not_take_is_refused_and_skipped(string line)
+    {
+        var bytes = Encoding.UTF8.GetBytes(line + "\n{\"$type\":\"circle\",\"Radius\":2}\n");
+        var reader = new MessageReader<Shape>(PipeReader.Create(new ReadOnlySequence<byte>(bytes)), new JsonMessageReader<Shape>(new LineReader(), OrderContext.Default.Shape));
+        Assert.True((await Assert.ThrowsAsync<MessageFormatException>(async () => await reader.ReadAsync())).IsSkippable);
+        Assert.Equal(new Circle(2), (await reader.ReadAsync()).Message);
     }
 
     [Fact]
