@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Peregrine.Protocols.Json;
 
@@ -23,7 +24,7 @@ internal readonly struct JsonSyntax
 
     public bool WritesRecordSeparator { get; }
 
-    /// <summary>Null if the bytes are one value, and nothing else but white space.</summary>
+    /// <summary>Null if the bytes are one value in UTF-8, and nothing else but white space.</summary>
     public JsonException? FaultOf(in ReadOnlySequence<byte> value)
     {
         using var bytes = new ContiguousBytes(value);
@@ -40,7 +41,8 @@ internal readonly struct JsonSyntax
             {
             }
 
-            return null;
+            // Utf8JsonReader leaves this to whoever asks for a string, where it is an InvalidOperationException.
+            return Utf8.IsValid(value) ? null : new JsonException("A string is not UTF-8.");
         }
         catch (JsonException exception)
         {

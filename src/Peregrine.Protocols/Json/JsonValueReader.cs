@@ -11,7 +11,7 @@ namespace Peregrine.Protocols;
 /// <remarks>
 /// <para>
 /// An object, an array and a string are there with their last byte. A number, <c>true</c>, <c>false</c> and <c>null</c> are there with a byte behind them, or at the end
-/// of the input: a peer that waits for an answer sends a line feed.
+/// of the input: a peer that waits for an answer sends a line feed. Behind a record separator, the end of the input does not end them: they may be half of what was sent (RFC 7464 §2.4).
 /// </para>
 /// <para>
 /// What is no JSON is refused, and is not skippable, because it is not known where it ends; but for a value that a record separator cuts off, behind which reading goes on.
@@ -24,6 +24,9 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
 
     private readonly JsonSyntax _syntax;
     private JsonScan _scan;
+
+    // The value that follows, or is being read, has a record separator in front of it.
+    private bool _isRecord;
 
     /// <param name="options">Read once. Null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
@@ -41,8 +44,9 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
         var scan = _scan;
         if (examined.Equals(start))
         {
-            if (!TryFindValue(input, out start, out var first))
+            if (!TryFindValue(input, out start, out var first, out var hasSeparator))
             {
+                _isRecord |= hasSeparator;
                 consumed = examined = input.End;
                 return false;
             }
@@ -50,6 +54,7 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
             if (input.GetOffset(start) != input.GetOffset(input.Start))
             {
                 // Asked again, it begins with the value.
+                _isRecord |= hasSeparator;
                 consumed = examined = start;
                 return false;
             }
@@ -85,6 +90,7 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
 
             message = value;
             consumed = end;
+            _isRecord = false;
             return true;
         }
 
@@ -97,7 +103,7 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
     public bool TryParseLast(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, out ReadOnlySequence<byte> message)
     {
         // Half of a word is truncated, as half of an object is.
-        var isValue = _scan.IsScalar && _syntax.FaultOf(input) is null;
+        var isValue = _scan.IsScalar && !_isRecord && _syntax.FaultOf(input) is null;
         message = isValue ? input : default;
         consumed = isValue ? input.End : consumed;
         return isValue;
@@ -105,12 +111,14 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
 
     internal static MessageFormatException NoJson(JsonException fault) => new("The bytes are no JSON value.", fault);
 
-    private static bool TryFindValue(in ReadOnlySequence<byte> input, out SequencePosition start, out byte first)
+    private static bool TryFindValue(in ReadOnlySequence<byte> input, out SequencePosition start, out byte first, out bool hasSeparator)
     {
+        hasSeparator = false;
         var next = input.Start;
         for (start = next; input.TryGet(ref next, out var segment); start = next)
         {
             var index = segment.Span.IndexOfAnyExcept(s_between);
+            hasSeparator |= (index < 0 ? segment.Span : segment.Span[..index]).Contains(JsonSyntax.RecordSeparator);
             if (index >= 0)
             {
                 first = segment.Span[index];
@@ -122,5 +130,4 @@ public sealed class JsonValueReader : IMessageReader<ReadOnlySequence<byte>>
         first = 0;
         return false;
     }
-
 }

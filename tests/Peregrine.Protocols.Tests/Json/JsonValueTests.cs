@@ -101,6 +101,9 @@ public sealed class JsonValueEndTests
     [InlineData("\"\n\"")]
     [InlineData("\"\\x\"")]
     [InlineData("  {'a':1}")]
+    [InlineData("\"\u00FF\"")]
+    [InlineData("[\"\u00C3\"]")]
+    [InlineData("{\"\u00C0\u0080\":1}")]
     public async Task What_is_no_value_is_refused_and_not_skippable(string text)
     {
         var bytes = Encoding.Latin1.GetBytes(text);
@@ -139,6 +142,8 @@ public sealed class JsonValueEndTests
     [InlineData("tru")]
     [InlineData("-")]
     [InlineData("1.5e")]
+    [InlineData("\u001E12")]
+    [InlineData("\u001E \u001E\n true")]
     public Task Half_of_a_value_is_truncated(string text) => Assert.ThrowsAsync<MessageTruncatedException>(
         () => Reading.AllAsync(new ReadOnlySequence<byte>(Encoding.ASCII.GetBytes(text)), new TextMessageReader(new JsonValueReader())));
 
