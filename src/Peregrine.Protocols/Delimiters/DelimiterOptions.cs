@@ -9,7 +9,8 @@ public sealed class DelimiterOptions
     /// </summary>
     /// <remarks>
     /// Where one is the beginning of another, a message that has come with the shorter one waits for the byte behind it, or for the end of the input: it is not known
-    /// before which of them it is. In a protocol of questions and answers, that waits for ever: such delimiters are for peers that do not wait.
+    /// before which of them it is. In a protocol of questions and answers, that waits for ever: such delimiters are for peers that do not wait. What may still be the
+    /// longer one counts to the message's size: one that is as large as it may be with the shorter one may be refused or not, as its bytes come.
     /// </remarks>
     public IList<ReadOnlyMemory<byte>> Delimiters { get; } = [];
 
