@@ -1,0 +1,87 @@
+using Peregrine.Protocols;
+
+namespace Resp.Commands;
+
+/// <summary>PUBLISH, and SUBSCRIBE to channels and to patterns of them.</summary>
+internal sealed class PublishCommands(Subscriptions subscriptions)
+{
+    public IEnumerable<Command> All =>
+    [
+        new("publish", 3, (session, command) => session.Reply.WriteInteger(subscriptions.Publish(command[1], command[2]))),
+        new("subscribe", -2, (session, command) => Subscribe(session, command, isPattern: false)) { IsForSubscribers = true },
+        new("psubscribe", -2, (session, command) => Subscribe(session, command, isPattern: true)) { IsForSubscribers = true },
+        new("unsubscribe", -1, (session, command) => Unsubscribe(session, command, isPattern: false)) { IsForSubscribers = true },
+        new("punsubscribe", -1, (session, command) => Unsubscribe(session, command, isPattern: true)) { IsForSubscribers = true },
+    ];
+
+    private void Subscribe(Session session, RespCommand command, bool isPattern)
+    {
+        var names = isPattern ? session.Patterns : session.Channels;
+        for (var i = 1; i < command.Count; i++)
+        {
+            var name = command[i].ToArray();
+            if (!names.Contains(name) && !session.HasRoomForSubscription)
+            {
+                session.Reply.WriteError("ERR too many subscriptions"u8);
+                return;
+            }
+
+            var isNew = names.Add(name);
+            WriteChange(session, isPattern ? "psubscribe"u8 : "subscribe"u8, name);
+            if (isNew)
+            {
+                // The answer comes before the first message, which may be published as soon as the subscription is there.
+                session.PrepareForPosts();
+                subscriptions.Add(session, name, isPattern);
+            }
+        }
+    }
+
+    private void Unsubscribe(Session session, RespCommand command, bool isPattern)
+    {
+        var names = isPattern ? session.Patterns : session.Channels;
+        byte[][] leaves = command.Count == 1 ? [.. names] : ArgumentsOf(command);
+        foreach (var name in leaves)
+        {
+            if (names.Remove(name))
+            {
+                subscriptions.Remove(session, name, isPattern);
+            }
+
+            WriteChange(session, isPattern ? "punsubscribe"u8 : "unsubscribe"u8, name);
+        }
+
+        if (leaves.Length == 0)
+        {
+            WriteChange(session, isPattern ? "punsubscribe"u8 : "unsubscribe"u8, null);
+        }
+    }
+
+    private static byte[][] ArgumentsOf(RespCommand command)
+    {
+        var arguments = new byte[command.Count - 1][];
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            arguments[i] = command[i + 1].ToArray();
+        }
+
+        return arguments;
+    }
+
+    private static void WriteChange(Session session, ReadOnlySpan<byte> kind, byte[]? name)
+    {
+        var reply = session.Reply;
+        reply.WritePushHeader(3);
+        reply.WriteBulkString(kind);
+        if (name is null)
+        {
+            reply.WriteNull();
+        }
+        else
+        {
+            reply.WriteBulkString(name);
+        }
+
+        reply.WriteInteger(session.SubscriptionCount);
+    }
+}
