@@ -49,7 +49,8 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
     public bool TryParse(
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out RespCommand message)
     {
-        ForgetLast();
+        ForgetCopy();
+        ForgetManyArguments();
         message = default;
         if (examined.Equals(input.Start))
         {
@@ -89,6 +90,8 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
                 return true;
             }
 
+            // Nothing: the next one.
+            ForgetCopy();
             rest = rest.Slice(consumed);
         }
 
@@ -359,7 +362,7 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
         _needed = 0;
     }
 
-    private void ForgetLast()
+    private void ForgetCopy()
     {
         if (_copied > 0)
         {
@@ -367,7 +370,10 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
             _copy = null;
             _copied = 0;
         }
+    }
 
+    private void ForgetManyArguments()
+    {
         if (_found == 0 && _arguments.Length > FewArguments)
         {
             ReturnArguments();
