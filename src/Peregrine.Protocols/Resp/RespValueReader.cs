@@ -72,7 +72,7 @@ public sealed class RespValueReader : IMessageReader<RespValue>
     }
 
     private bool MayEndLine(in ReadOnlySequence<byte> input, SequencePosition examined) =>
-        input.Length - _at > _limits.LineLength || input.Slice(examined).PositionOf((byte)'\n') is not null;
+        input.Length - _at > Math.Min(_limits.LineLength, _limits.MessageSize) || input.Slice(examined).PositionOf((byte)'\n') is not null;
 
     private bool TryReadRest(in ReadOnlySequence<byte> input)
     {

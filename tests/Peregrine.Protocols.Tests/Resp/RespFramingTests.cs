@@ -55,6 +55,8 @@ public sealed class RespBulkStringTests : RespFramingContract
 /// <summary>Values of every type around the message.</summary>
 public sealed class RespNestedValueTests : RespFramingContract
 {
+    protected override IReadOnlyList<(byte[] Written, byte[] Read)> Messages { get; } = [([.. "\r\n"u8], [.. "\r\n"u8])];
+
     protected override IMessageReader<ReadOnlySequence<byte>> CreateReader() => new ValueReader(value =>
     {
         Assert.Equal(RespType.Map, value.Type);
