@@ -60,12 +60,21 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
         return _messages.FlushAsync();
     }
 
-    /// <summary>What was answered so far goes out before what is posted from here on.</summary>
-    public void PrepareForPosts()
+    /// <summary>Others may write from here on (<see cref="Post"/>).</summary>
+    public void ShareOutput()
     {
         _messages ??= new MessageWriter(_output, options.MaxPendingBytes);
         _answers ??= new ArrayBufferWriter<byte>();
-        PassAnswers();
+    }
+
+    /// <summary>What was answered so far goes out before what is posted from here on.</summary>
+    public void PassAnswers()
+    {
+        if (_answers!.WrittenCount > 0)
+        {
+            _messages!.Write(_answers.WrittenSpan, ByteStrings.Format);
+            _answers.ResetWrittenCount();
+        }
     }
 
     /// <summary>Sends a message of somebody else's. A subscriber that does not read is disconnected. May be called from any thread.</summary>
@@ -83,15 +92,6 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
         if (_messages is not null)
         {
             await _messages.EndAsync();
-        }
-    }
-
-    private void PassAnswers()
-    {
-        if (_answers!.WrittenCount > 0)
-        {
-            _messages!.Write(_answers.WrittenSpan, ByteStrings.Format);
-            _answers.ResetWrittenCount();
         }
     }
 }

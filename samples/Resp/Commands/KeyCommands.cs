@@ -8,6 +8,7 @@ internal sealed class KeyCommands(Store store)
     public IEnumerable<Command> All =>
     [
         new("del", -2, (session, command) => session.Reply.WriteInteger(Count(command, store.Remove))),
+        new("unlink", -2, (session, command) => session.Reply.WriteInteger(Count(command, store.Remove))),
         new("exists", -2, (session, command) => session.Reply.WriteInteger(Count(command, key => store.Get(key) is not null))),
         new("expire", 3, (session, command) => Expire(session, command, "expire", unit: 1000)),
         new("pexpire", 3, (session, command) => Expire(session, command, "pexpire", unit: 1)),

@@ -16,6 +16,7 @@ internal sealed class PublishCommands(Subscriptions subscriptions)
 
     private void Subscribe(Session session, RespCommand command, bool isPattern)
     {
+        session.ShareOutput();
         var names = isPattern ? session.Patterns : session.Channels;
         for (var i = 1; i < command.Count; i++)
         {
@@ -31,7 +32,7 @@ internal sealed class PublishCommands(Subscriptions subscriptions)
             if (isNew)
             {
                 // The answer comes before the first message, which may be published as soon as the subscription is there.
-                session.PrepareForPosts();
+                session.PassAnswers();
                 subscriptions.Add(session, name, isPattern);
             }
         }

@@ -9,6 +9,7 @@ internal sealed class StringCommands(Store store)
     [
         new("get", 2, Get),
         new("set", -3, Set),
+        new("setnx", 3, SetIfMissing),
         new("setex", 4, (session, command) => SetWithLifetime(session, command, "setex", unit: 1000)),
         new("psetex", 4, (session, command) => SetWithLifetime(session, command, "psetex", unit: 1)),
         new("mget", -2, GetMany),
@@ -90,6 +91,19 @@ internal sealed class StringCommands(Store store)
         else
         {
             session.Reply.WriteSimpleString("OK"u8);
+        }
+    }
+
+    private void SetIfMissing(Session session, RespCommand command)
+    {
+        var result = store.Set(command[1], command[2], new SetOptions(Condition: SetCondition.KeyIsMissing), out _);
+        if (result == SetResult.OutOfMemory)
+        {
+            session.Reply.WriteError(Errors.OutOfMemory);
+        }
+        else
+        {
+            session.Reply.WriteInteger(result == SetResult.Done ? 1 : 0);
         }
     }
 

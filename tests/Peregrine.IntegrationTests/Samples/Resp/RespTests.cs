@@ -98,8 +98,8 @@ public sealed class RespTests
         await resp3.SendAsync("HELLO 3\r\nPSUBSCRIBE [ab]*\r\nGET none\r\n"u8.ToArray());
         await ReceiveUntilAsync(resp3, ">3\r\n$10\r\npsubscribe\r\n$5\r\n[ab]*\r\n:1\r\n_\r\n");
         await RespServer.ShowAsync(publisher, "PUBLISH a hi\r\nPUBLISH c hi\r\n", ":2\r\n:0\r\n");
-        Assert.Equal("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n", await RespServer.ReceiveAsync(resp2, 34));
-        Assert.Equal(">4\r\n$8\r\npmessage\r\n$5\r\n[ab]*\r\n$1\r\na\r\n$2\r\nhi\r\n", await RespServer.ReceiveAsync(resp3, 46));
+        await RespServer.ShowAsync(resp2, "", "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n");
+        await RespServer.ShowAsync(resp3, "", ">4\r\n$8\r\npmessage\r\n$5\r\n[ab]*\r\n$1\r\na\r\n$2\r\nhi\r\n");
 
         // One that subscribes and publishes at once has the answers, and the message behind that of its subscription.
         await resp3.SendAsync("SUBSCRIBE own\r\nPUBLISH own x\r\n"u8.ToArray());
