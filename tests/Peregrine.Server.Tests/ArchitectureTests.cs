@@ -18,12 +18,12 @@ public sealed class ArchitectureTests
             "System.IO.Pipelines",
         ],
         ["Peregrine.Middleware"] = ["Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "System.Threading.RateLimiting"],
-        ["Peregrine.Protocols"] = ["Microsoft.AspNetCore.Connections.Abstractions"],
+        ["Peregrine.Protocols"] = ["Microsoft.AspNetCore.Connections.Abstractions", "Microsoft.Extensions.Logging.Abstractions"],
         ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Middleware", "Peregrine.Sockets", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
     };
 
-    private static readonly DirectoryInfo Source = FindSource();
+    private static readonly DirectoryInfo Source = new(Path.Combine(Repository.Root, "src"));
 
     public static TheoryData<string> Projects => [.. Source.GetDirectories("Peregrine.*").Select(directory => directory.Name)];
 
@@ -50,15 +50,13 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_README_shows_the_first_server_as_it_is()
     {
-        var root = Source.Parent!.FullName;
-        var sample = File.ReadAllText(Path.Combine(root, "samples", "FirstServer", "Program.cs"));
-        Assert.Contains(sample, File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
+        Assert.Contains(Repository.Read("samples", "FirstServer", "Program.cs"), Repository.Read("README.md"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_page_of_the_settings_names_every_option()
     {
-        var page = File.ReadAllText(Path.Combine(Source.Parent!.FullName, "docs", "settings.md"));
+        var page = Repository.Read("docs", "settings.md");
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
             .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
             .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
@@ -72,16 +70,5 @@ public sealed class ArchitectureTests
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);
-    }
-
-    private static DirectoryInfo FindSource()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory.FullName, "Framework.sln")))
-        {
-            directory = directory.Parent ?? throw new InvalidOperationException($"{AppContext.BaseDirectory} is not inside the repository.");
-        }
-
-        return new DirectoryInfo(Path.Combine(directory.FullName, "src"));
     }
 }

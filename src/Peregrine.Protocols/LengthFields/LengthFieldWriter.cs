@@ -20,16 +20,9 @@ public sealed class LengthFieldWriter : IMessageWriter<ReadOnlySequence<byte>>, 
     {
         ArgumentNullException.ThrowIfNull(output);
         ThrowIfTooShort(message.Length);
-        foreach (var segment in message.Slice(0, _field.Offset))
-        {
-            output.Write(segment.Span);
-        }
-
+        output.Write(message.Slice(0, _field.Offset));
         WriteLength(message.Length, output);
-        foreach (var segment in message.Slice(_field.Offset))
-        {
-            output.Write(segment.Span);
-        }
+        output.Write(message.Slice(_field.Offset));
     }
 
     /// <inheritdoc/>

@@ -46,17 +46,19 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
     private bool IsOverLocked => _isEnded || _isCompleted;
 
-    /// <summary>Adds messages, for the next flush. False if there is none any more.</summary>
-    public bool TryAdd(PendingBytes messages)
+    /// <summary>Adds messages, for the next flush, and tells what is pending with them. False if there is none any more.</summary>
+    public bool TryAdd(PendingBytes messages, out long pending)
     {
         lock (_lock)
         {
+            pending = 0;
             if (IsOverLocked)
             {
                 return false;
             }
 
             messages.MoveTo(_pending);
+            pending = PendingLocked;
             return true;
         }
     }

@@ -34,7 +34,10 @@ public interface IMessageReader<TMessage>
     /// be left as it is.
     /// </param>
     /// <param name="message">The message.</param>
-    /// <returns>False if a message is not complete: more bytes are needed than there are.</returns>
+    /// <returns>
+    /// False if there is no whole message yet. If <paramref name="consumed"/> was moved and bytes are left, it is called again with them, at once: what was skipped is
+    /// no part of the size of the message behind it.
+    /// </returns>
     /// <exception cref="MessageFormatException">
     /// The bytes are no message. If <paramref name="consumed"/> was moved behind them, reading can go on there.
     /// </exception>
@@ -52,5 +55,13 @@ public interface IMessageReader<TMessage>
     {
         message = default;
         return false;
+    }
+
+    /// <summary>
+    /// The messages that were handed out are not used any more: an implementation that decodes into rented memory gives it back here. It is called before each
+    /// read of the input, and at its end, so that a connection that waits holds nothing. By default it does nothing.
+    /// </summary>
+    void ReturnBuffers()
+    {
     }
 }

@@ -81,6 +81,7 @@ public sealed class MessageReader<TMessage>
             return new ValueTask<bool>(true);
         }
 
+        _format.ReturnBuffers();
         if (_inputHasEnded)
         {
             return new ValueTask<bool>(EndOfInput());
@@ -100,20 +101,29 @@ public sealed class MessageReader<TMessage>
     /// <exception cref="InvalidOperationException">The reader was released.</exception>
     public bool TryRead([MaybeNullWhen(false)] out TMessage message)
     {
-        if (_state != State.MayHaveMessage)
+        while (_state == State.MayHaveMessage)
         {
-            ObjectDisposedOrNothing();
-            message = default;
-            return false;
+            if (TryParse(out message))
+            {
+                return true;
+            }
         }
 
+        ObjectDisposedOrNothing();
+        message = default;
+        return false;
+    }
+
+    /// <summary>Asks the format once. If it has found nothing and has skipped something, there may be a message in what is left.</summary>
+    private bool TryParse([MaybeNullWhen(false)] out TMessage message)
+    {
         var consumed = _buffer.Start;
         var examined = _examined;
         bool isFound;
         try
         {
             isFound = _format.TryParse(_buffer, ref consumed, ref examined, out message);
-            if (!isFound && _inputHasEnded)
+            if (!isFound && _inputHasEnded && _buffer.GetOffset(consumed) == _buffer.GetOffset(_buffer.Start))
             {
                 isFound = TryParseLast(ref consumed, out message);
             }
@@ -141,13 +151,19 @@ public sealed class MessageReader<TMessage>
             return isFound;
         }
 
+        _examinedLength = looked;
+        if (size > 0)
+        {
+            _examined = _buffer.GetPosition(looked);
+            return false;
+        }
+
         // The bytes are kept, and so is the state: whoever calls again is told again.
         if (_buffer.Length > _maxMessageSize)
         {
             throw new MessageTooLargeException(_buffer.Length, _maxMessageSize);
         }
 
-        _examinedLength = looked;
         _state = State.HasNoMessage;
         return false;
     }
@@ -178,6 +194,7 @@ public sealed class MessageReader<TMessage>
             }
         }
 
+        _format.ReturnBuffers();
         _buffer = default;
         _examined = default;
         _state = State.Released;

@@ -60,7 +60,7 @@ public sealed class MessageWriter
             return ValueTask.FromCanceled<FlushResult>(cancellationToken);
         }
 
-        return TryAdd(message, format) ? _loop.FlushAsync(cancellationToken) : _loop.DroppedAsync();
+        return TryWrite(message, format, out _) ? _loop.FlushAsync(cancellationToken) : _loop.DroppedAsync();
     }
 
     /// <summary>
@@ -73,8 +73,7 @@ public sealed class MessageWriter
         where TMessage : allows ref struct
     {
         ArgumentNullException.ThrowIfNull(format);
-
-        TryAdd(message, format);
+        TryWrite(message, format, out _);
     }
 
     /// <summary>Sends what was written. Complete when the output has taken all of it.</summary>
@@ -112,27 +111,52 @@ public sealed class MessageWriter
         return FlushAsync(cancellationToken);
     }
 
+    /// <summary>As <see cref="Write"/>. False if the message is dropped.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="format">How it is written.</param>
+    /// <param name="pending">Bytes that are pending, with it.</param>
+    internal bool TryWrite<TMessage>(TMessage message, IMessageWriter<TMessage> format, out long pending)
+        where TMessage : allows ref struct
+    {
+        // Not under the lock: the format is somebody's code, and a message that fails in the middle leaves nothing behind.
+        var scratch = RentScratch();
+        try
+        {
+            format.Write(message, scratch);
+            return TryWrite(scratch, out pending);
+        }
+        finally
+        {
+            ReturnScratch(scratch);
+        }
+    }
+
+    /// <summary>Messages that are encoded.</summary>
+    internal bool TryWrite(PendingBytes messages, out long pending) => _loop.TryAdd(messages, out pending);
+
+    /// <summary>What is told of a message that was dropped.</summary>
+    internal ValueTask<FlushResult> DroppedAsync() => _loop.DroppedAsync();
+
+    /// <summary>What is written from here on is dropped; what was written before goes out with the next flush.</summary>
+    internal void End() => _loop.End();
+
+    /// <summary>Where a message is encoded, for a short time.</summary>
+    internal static PendingBytes RentScratch()
+    {
+        var scratch = t_scratch ?? new PendingBytes();
+        t_scratch = null;
+        return scratch;
+    }
+
+    internal static void ReturnScratch(PendingBytes scratch)
+    {
+        scratch.Clear();
+        t_scratch = scratch;
+    }
+
     private bool Post(EncodedMessage message, bool dropsOldest, out int dropped)
     {
         ArgumentNullException.ThrowIfNull(message);
         return _loop.TryPost(message, _maxPending, dropsOldest, out dropped);
-    }
-
-    private bool TryAdd<TMessage>(TMessage message, IMessageWriter<TMessage> format)
-        where TMessage : allows ref struct
-    {
-        // Not under the lock: the format is somebody's code, and a message that fails in the middle leaves nothing behind.
-        var scratch = t_scratch ?? new PendingBytes();
-        t_scratch = null;
-        try
-        {
-            format.Write(message, scratch);
-            return _loop.TryAdd(scratch);
-        }
-        finally
-        {
-            scratch.Clear();
-            t_scratch = scratch;
-        }
     }
 }

@@ -106,6 +106,62 @@ public sealed class MessageReaderTests
     }
 
     [Fact]
+    public async Task A_format_that_skips_is_asked_again_and_what_it_skips_is_no_part_of_a_message()
+    {
+        var format = new PaddedPairReader();
+        var reader = new MessageReader<byte[]>(_pipe.Reader, format);
+        await WriteAsync([.. new byte[20], 1, 2, .. new byte[20], 3, 4, 5, .. new byte[20]]);
+        Assert.True(await reader.WaitToReadAsync());
+        Assert.True(reader.TryRead(out var first));
+        Assert.True(reader.TryRead(out var second));
+        Assert.True(reader.TryRead(out var third));
+        Assert.False(reader.TryRead(out _));
+        Assert.Equal([[1, 2], [3, 4], [5, 0]], [first, second, third]);
+        Assert.Equal([0, 45, 0, 23, 0, 0], format.LookedBefore);
+        var last = reader.ReadAsync();
+        Assert.False(last.IsCompleted);
+        await WriteAsync(0, 0, 6);
+        await _pipe.Writer.CompleteAsync();
+        Assert.Equal([6], (await last).Message);
+        Assert.True((await reader.ReadAsync()).IsCompleted);
+    }
+
+    [Fact]
+    public async Task What_a_format_has_rented_goes_back_before_each_read_and_not_between_messages()
+    {
+        var format = new PaddedPairReader();
+        var reader = new MessageReader<byte[]>(_pipe.Reader, format);
+        await WriteAsync(1, 2, 3, 4, 5);
+        Assert.True(await reader.WaitToReadAsync());
+        var returned = format.Returned;
+        Assert.True(reader.TryRead(out _));
+        Assert.True(await reader.WaitToReadAsync());
+        Assert.True(reader.TryRead(out _));
+        Assert.False(reader.TryRead(out _));
+        Assert.Equal(returned, format.Returned);
+        var read = reader.WaitToReadAsync().AsTask();
+        Assert.False(read.IsCompleted);
+        Assert.Equal(returned + 1, format.Returned);
+        await WriteAsync(6);
+        Assert.True(await read);
+        reader.Release();
+        Assert.Equal(returned + 2, format.Returned);
+    }
+
+    [Fact]
+    public async Task What_a_format_has_rented_goes_back_at_the_end_of_the_input()
+    {
+        var format = new PaddedPairReader();
+        var reader = new MessageReader<byte[]>(_pipe.Reader, format);
+        await WriteAsync(1, 2);
+        await _pipe.Writer.CompleteAsync();
+        Assert.Equal([1, 2], (await reader.ReadAsync()).Message);
+        var returned = format.Returned;
+        Assert.True((await reader.ReadAsync()).IsCompleted);
+        Assert.True(format.Returned > returned);
+    }
+
+    [Fact]
     public async Task A_format_that_takes_nothing_is_told_so_and_not_asked_for_ever()
     {
         var reader = new MessageReader<int>(_pipe.Reader, new EmptyReader());
@@ -272,6 +328,44 @@ public sealed class MessageReaderTests
             consumed = input.GetPosition(1);
             return message is >= 0 and <= 9 ? true : throw new MessageFormatException();
         }
+    }
+
+    /// <summary>Two bytes, or at the end one, behind zeros that it skips by themselves.</summary>
+    private sealed class PaddedPairReader : IMessageReader<byte[]>
+    {
+        public int Returned { get; private set; }
+
+        /// <summary>How much of each input it was told that it has looked at.</summary>
+        public List<long> LookedBefore { get; } = [];
+
+        public int MaxMessageSizeInBytes => 2;
+
+        public bool TryParse(
+            scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, [NotNullWhen(true)] out byte[]? message)
+        {
+            LookedBefore.Add(input.Slice(input.Start, examined).Length);
+            var zeros = input.FirstSpan.IndexOfAnyExcept((byte)0);
+            if (zeros != 0)
+            {
+                examined = input.End;
+                consumed = zeros < 0 ? input.End : input.GetPosition(zeros);
+                message = null;
+                return false;
+            }
+
+            message = input.Length < 2 ? null : input.Slice(0, 2).ToArray();
+            consumed = input.GetPosition(message?.Length ?? 0);
+            return message is not null;
+        }
+
+        public bool TryParseLast(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, [NotNullWhen(true)] out byte[]? message)
+        {
+            message = input.ToArray();
+            consumed = input.End;
+            return true;
+        }
+
+        public void ReturnBuffers() => Returned++;
     }
 
     private sealed class EmptyReader : IMessageReader<int>

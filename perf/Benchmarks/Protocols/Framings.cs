@@ -1,0 +1,41 @@
+using System.Buffers;
+using Peregrine.Benchmarks.Sockets;
+using Peregrine.Protocols;
+
+namespace Peregrine.Benchmarks.Protocols;
+
+/// <summary>The framings that are measured: a line for each.</summary>
+internal static class Framings
+{
+    private static readonly byte[] s_message = [.. RandomMessage.Of(64).Where(value => value is not (0 or 0x7D or 0x7E or 0xC0 or 0xDB)).Take(32)];
+
+    /// <summary>It has a byte of each mark and escape.</summary>
+    private static readonly byte[] s_escaped = [.. s_message[..10], 0x7E, 0xC0, 0, .. s_message[..10], 0x7D, 0xDB, .. s_message[..7]];
+
+    public static IReadOnlyList<Framing> All { get; } =
+    [
+        Of("cobs", () => new CobsReader(), new CobsWriter(), s_message),
+        Of("cobs-decoded", () => new CobsReader(), new CobsWriter(), s_escaped),
+        Of("fixed-size", () => new FixedSizeReader(s_message.Length), new FixedSizeWriter(s_message.Length), s_message),
+        Of("hdlc", () => new HdlcReader(), new HdlcWriter(), s_message),
+        Of("hdlc-checked-decoded", () => new HdlcReader(new() { HasFrameCheckSequence = true }), new HdlcWriter(new() { HasFrameCheckSequence = true }), s_escaped),
+        Of("length-field", () => new LengthFieldReader(), new LengthFieldWriter(), s_message),
+        Of("netstring", () => new NetstringReader(), new NetstringWriter(), s_message),
+        Of("slip", () => new SlipReader(), new SlipWriter(), s_message),
+        Of("slip-decoded", () => new SlipReader(), new SlipWriter(), s_escaped),
+        Of("varint", () => new VarintReader(), new VarintWriter(), s_message),
+    ];
+
+    /// <summary>A framing of bytes.</summary>
+    private static Framing<ReadOnlySequence<byte>> Of(
+        string name, Func<IMessageReader<ReadOnlySequence<byte>>> create, IMessageWriter<ReadOnlySequence<byte>> writer, byte[] message) =>
+        new(name, create, output => writer.Write(new ReadOnlySequence<byte>(message), output), read => read.ToArray().AsSpan().SequenceEqual(message));
+
+    /// <summary>Any other format.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="create">Its reader.</param>
+    /// <param name="write">Writes one message.</param>
+    /// <param name="isSame">It is the message that was written.</param>
+    private static Framing<TMessage> Of<TMessage>(string name, Func<IMessageReader<TMessage>> create, Action<IBufferWriter<byte>> write, Func<TMessage, bool> isSame)
+        where TMessage : allows ref struct => new(name, create, write, isSame);
+}

@@ -1,0 +1,14 @@
+using System.Buffers;
+
+namespace Peregrine.Protocols.Marks;
+
+/// <summary>The bytes of RFC 1055.</summary>
+internal static class Slip
+{
+    public const byte End = 0xC0;
+    public const byte Escape = 0xDB;
+    public const byte EscapedEnd = 0xDC;
+    public const byte EscapedEscape = 0xDD;
+
+    public static readonly SearchValues<byte> Escaped = SearchValues.Create(End, Escape);
+}

@@ -1,0 +1,122 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Peregrine.Protocols.Tests.Handlers;
+
+/// <summary>A connection whose pipeline runs, and its client.</summary>
+internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature, IDisposable
+{
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    private readonly Pipe _toServer = new(new PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false));
+    private readonly Pipe _toClient;
+    private readonly CountingWriter _output;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly DefaultConnectionContext _connection;
+
+    public HandledConnection(Action<IConnectionBuilder> configure, IServiceProvider? services = null, int window = 1024 * 1024)
+    {
+        _toClient = new Pipe(new PipeOptions(pauseWriterThreshold: window, resumeWriterThreshold: window / 2, useSynchronizationContext: false));
+        _output = new CountingWriter(_toClient.Writer);
+        _connection = new DefaultConnectionContext("it", new Duplex(_toServer.Reader, _output), new Duplex(_toClient.Reader, _toServer.Writer));
+        _connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
+        var builder = new ConnectionBuilder(services ?? new ServiceCollection().BuildServiceProvider());
+        configure(builder);
+        var pipeline = builder.Build();
+        Running = Task.Run(async () =>
+        {
+            try
+            {
+                await pipeline(_connection);
+            }
+            finally
+            {
+                await _output.CompleteAsync();
+                await _toServer.Reader.CompleteAsync();
+            }
+        });
+    }
+
+    public Task Running { get; }
+
+    public int Flushes => _output.Flushes;
+
+    public CancellationToken ConnectionClosedRequested
+    {
+        get => _stopping.Token;
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>All at once, as one read.</summary>
+    public async Task SendAsync(string text) => await _toServer.Writer.WriteAsync(Encoding.ASCII.GetBytes(text));
+
+    public async Task EndInputAsync() => await _toServer.Writer.CompleteAsync();
+
+    public async Task StopReadingAsync() => await _toClient.Reader.CompleteAsync();
+
+    public void RequestClose() => _stopping.Cancel();
+
+    public void Abort() => _connection.Abort();
+
+    /// <summary>What the server sends next, of a length that is known.</summary>
+    public async Task<string> ReceiveAsync(int length)
+    {
+        var read = await _toClient.Reader.ReadAtLeastAsync(length).AsTask().WaitAsync(Limit, TimeProvider.System);
+        var bytes = read.Buffer.Slice(0, length).ToArray();
+        _toClient.Reader.AdvanceTo(read.Buffer.GetPosition(length));
+        return Encoding.ASCII.GetString(bytes);
+    }
+
+    /// <summary>What the server has sent and not been received.</summary>
+    public async Task<string> ReceiveAllAsync()
+    {
+        using var bytes = new MemoryStream();
+        await _toClient.Reader.CopyToAsync(bytes).WaitAsync(Limit, TimeProvider.System);
+        return Encoding.ASCII.GetString(bytes.ToArray());
+    }
+
+    public bool HasNothing() => !_toClient.Reader.TryRead(out _);
+
+    /// <summary>The pipeline has ended without an exception.</summary>
+    public Task EndedAsync() => Running.WaitAsync(Limit, TimeProvider.System);
+
+    public void Dispose()
+    {
+        _stopping.Dispose();
+    }
+
+    private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
+    private sealed class CountingWriter(PipeWriter writer) : PipeWriter
+    {
+        private int _flushes;
+
+        public int Flushes => Volatile.Read(ref _flushes);
+
+        public override void Advance(int bytes) => writer.Advance(bytes);
+
+        public override void CancelPendingFlush() => writer.CancelPendingFlush();
+
+        public override void Complete(Exception? exception = null) => writer.Complete(exception);
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => writer.GetMemory(sizeHint);
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => writer.GetSpan(sizeHint);
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+        {
+            Interlocked.Increment(ref _flushes);
+            return writer.FlushAsync(cancellationToken);
+        }
+
+        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+        {
+            Interlocked.Increment(ref _flushes);
+            return writer.WriteAsync(source, cancellationToken);
+        }
+    }
+}
