@@ -36,7 +36,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; } # proc(5): 1/100 s, and
 measure() { # name, port
     local test depth before rate count
     for test in $tests; do
-        benchmark "$2" "$test" 16 "$requests" >/dev/null # What is compiled while it runs is not measured.
+        benchmark "$2" "$test" 1 20000 >/dev/null # What is compiled while it runs is not measured.
+        benchmark "$2" "$test" 16 "$((2 * requests))" >/dev/null
         for depth in 1 16; do
             count=$((depth == 1 ? requests : 5 * requests))
             before=$(ticks)

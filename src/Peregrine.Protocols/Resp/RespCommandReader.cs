@@ -50,7 +50,6 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out RespCommand message)
     {
         ForgetCopy();
-        ForgetManyArguments();
         message = default;
         if (examined.Equals(input.Start))
         {
@@ -96,6 +95,17 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
         }
 
         return false;
+    }
+
+    /// <inheritdoc/>
+    public void ReturnBuffers()
+    {
+        ForgetCopy();
+        if (_found == 0 && _arguments.Length > FewArguments)
+        {
+            ReturnArguments();
+            _arguments = new RespRange[FewArguments];
+        }
     }
 
     /// <summary>An argument of a command that is in several segments.</summary>
@@ -369,15 +379,6 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
             ArrayPool<byte>.Shared.Return(_copy!);
             _copy = null;
             _copied = 0;
-        }
-    }
-
-    private void ForgetManyArguments()
-    {
-        if (_found == 0 && _arguments.Length > FewArguments)
-        {
-            ReturnArguments();
-            _arguments = new RespRange[FewArguments];
         }
     }
 
