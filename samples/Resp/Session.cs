@@ -18,6 +18,7 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
     private readonly PipeWriter _output = connection.Transport.Output;
     private ArrayBufferWriter<byte>? _answers;
     private MessageWriter? _messages;
+    private volatile bool _hasEnded;
 
     public long Id => id;
 
@@ -80,7 +81,8 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
     /// <summary>Sends a message of somebody else's. A subscriber that does not read is disconnected. May be called from any thread.</summary>
     public void Post(EncodedMessage message)
     {
-        if (!_messages!.TryPost(message))
+        // One that ends takes no more, and its last answers are not to be lost.
+        if (!_messages!.TryPost(message) && !_hasEnded)
         {
             connection.Features.Get<IConnectionCloseFeature>()?.TrySetReason(ConnectionCloseReason.SlowConsumer);
             connection.Abort(new ConnectionAbortedException("The subscriber does not read what is published."));
@@ -89,6 +91,7 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
 
     public async ValueTask EndAsync()
     {
+        _hasEnded = true;
         if (_messages is not null)
         {
             await _messages.EndAsync();

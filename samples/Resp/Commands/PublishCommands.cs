@@ -5,14 +5,29 @@ namespace Resp.Commands;
 /// <summary>PUBLISH, and SUBSCRIBE to channels and to patterns of them.</summary>
 internal sealed class PublishCommands(Subscriptions subscriptions)
 {
+    // What a message is compared with takes the length of a pattern times that of a channel's name.
+    private const int LongestName = 1024;
+
     public IEnumerable<Command> All =>
     [
-        new("publish", 3, (session, command) => session.Reply.WriteInteger(subscriptions.Publish(command[1], command[2]))),
+        new("publish", 3, Publish),
         new("subscribe", -2, (session, command) => Subscribe(session, command, isPattern: false)) { IsForSubscribers = true },
         new("psubscribe", -2, (session, command) => Subscribe(session, command, isPattern: true)) { IsForSubscribers = true },
         new("unsubscribe", -1, (session, command) => Unsubscribe(session, command, isPattern: false)) { IsForSubscribers = true },
         new("punsubscribe", -1, (session, command) => Unsubscribe(session, command, isPattern: true)) { IsForSubscribers = true },
     ];
+
+    private void Publish(Session session, RespCommand command)
+    {
+        if (command[1].Length > LongestName)
+        {
+            session.Reply.WriteError(Errors.NameTooLong);
+        }
+        else
+        {
+            session.Reply.WriteInteger(subscriptions.Publish(command[1], command[2]));
+        }
+    }
 
     private void Subscribe(Session session, RespCommand command, bool isPattern)
     {
@@ -20,6 +35,12 @@ internal sealed class PublishCommands(Subscriptions subscriptions)
         var names = isPattern ? session.Patterns : session.Channels;
         for (var i = 1; i < command.Count; i++)
         {
+            if (command[i].Length > LongestName)
+            {
+                session.Reply.WriteError(Errors.NameTooLong);
+                return;
+            }
+
             var name = command[i].ToArray();
             if (!names.Contains(name) && !session.HasRoomForSubscription)
             {

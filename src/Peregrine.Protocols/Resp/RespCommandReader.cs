@@ -60,28 +60,25 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
             return false;
         }
 
+        // What is empty is consumed with what follows: with something wrong behind it, it would look as if that could be skipped.
         var rest = input;
         while (!rest.IsEmpty)
         {
             int length;
-            if (_count != NotKnown || FirstByte(rest) == '*')
+            var isWhole = _count != NotKnown || FirstByte(rest) == '*'
+                ? TryReadArray(rest, ref examined, out length)
+                : TryReadInline(rest, ref consumed, ref examined, out length);
+            if (!isWhole)
             {
-                if (!TryReadArray(rest, ref examined, out length))
-                {
-                    return false;
-                }
-            }
-            else if (!TryReadInline(rest, ref consumed, ref examined, out length))
-            {
-                return false;
+                break;
             }
 
-            consumed = rest.GetPosition(length);
-            examined = consumed;
+            var end = rest.GetPosition(length);
             var found = _found;
             StartOver();
             if (found > 0)
             {
+                consumed = end;
                 var isHere = rest.FirstSpan.Length >= length;
                 message = _copied > 0
                     ? new RespCommand(this, _arguments.AsSpan(0, found), _copy.AsSpan(0, _copied), new ReadOnlySequence<byte>(_copy!, 0, _copied))
@@ -89,11 +86,12 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
                 return true;
             }
 
-            // Nothing: the next one.
             ForgetCopy();
-            rest = rest.Slice(consumed);
+            rest = rest.Slice(end);
+            examined = end;
         }
 
+        consumed = rest.Start;
         return false;
     }
 

@@ -98,7 +98,7 @@ public sealed class RespCommandTests
     public void What_is_wrong_is_wrong_again_and_only_a_bad_line_can_be_skipped()
     {
         var reader = new RespCommandReader();
-        foreach (var (bytes, skipped) in ((string, int)[])[("*2\r\n$1\r\na\r\n$x\r\n", 0), ("a \"\r\nPING\r\n", 5)])
+        foreach (var (bytes, skipped) in ((string, int)[])[("*2\r\n$1\r\na\r\n$x\r\n", 0), ("a \"\r\nPING\r\n", 5), ("\r\n*x\r\n", 0), ("\r\na \"\r\n", 7)])
         {
             for (var i = 0; i < 2; i++)
             {
