@@ -28,6 +28,9 @@ public abstract class FramingContract
     /// <summary>What the reader hands out for a message of any bytes, or null if the writer refuses it as one that the format cannot say.</summary>
     protected abstract byte[]? ReadOf(byte[] written);
 
+    /// <summary>With fewer of its bytes, an encoded message is truncated. Fewer than all where its end may be left out, or the end of the input is one.</summary>
+    protected virtual int LengthThatIsWhole(byte[] encoded) => encoded.Length;
+
     /// <summary>How many bytes a writer has in front of a message that are none of it: an end behind them is no error.</summary>
     protected virtual int BytesInFront => 0;
 
@@ -106,7 +109,7 @@ public abstract class FramingContract
         foreach (var (written, _) in Messages)
         {
             var bytes = Encode(written);
-            for (var length = 1 + BytesInFront; length < bytes.Length; length++)
+            for (var length = 1 + BytesInFront; length < LengthThatIsWhole(bytes); length++)
             {
                 var reader = new MessageReader<ReadOnlySequence<byte>>(PipeReader.Create(new ReadOnlySequence<byte>(bytes, 0, length)), CreateReader());
                 await Assert.ThrowsAsync<MessageTruncatedException>(async () => await reader.ReadAsync());

@@ -28,6 +28,7 @@ internal static class KestrelContestant
             {
                 Service.Echo => listen.UseConnectionHandler<EchoHandler>(),
                 Service.Sink => listen.UseConnectionHandler<SinkHandler>(),
+                Service.Broadcast => listen.UseConnectionHandler<BroadcastHandler>(),
                 _ => listen.UseConnectionHandler<AnswerHandler>(),
             };
         }));

@@ -36,6 +36,7 @@ internal static class PeregrineContestant
                 {
                     Service.Echo => tcp.UseConnectionHandler<EchoHandler>(),
                     Service.Sink => tcp.UseConnectionHandler<SinkHandler>(),
+                    Service.Broadcast => tcp.UseConnectionHandler<BroadcastHandler>(),
                     _ => tcp.UseConnectionHandler<AnswerHandler>(),
                 };
             })

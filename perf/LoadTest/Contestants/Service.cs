@@ -11,4 +11,7 @@ internal enum Service
 
     /// <summary>Answers once, and closes: by a <c>ConnectionHandler</c>, for contestants that take one.</summary>
     Answer,
+
+    /// <summary>Sends every message of a connection to all others: by a <c>ConnectionHandler</c>, for contestants that take one.</summary>
+    Broadcast,
 }

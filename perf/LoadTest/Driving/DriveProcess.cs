@@ -38,6 +38,7 @@ internal static class DriveProcess
         ScenarioKind.Churn or ScenarioKind.Resumption => new ChurnDrive(load, target),
         ScenarioKind.Idle => new IdleDrive(load, target),
         ScenarioKind.Ends => new EndsDrive(load, target),
+        ScenarioKind.Broadcast => new BroadcastDrive(load, target),
         _ => new AllocationDrive(load, target),
     };
 }

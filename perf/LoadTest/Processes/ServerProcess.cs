@@ -26,7 +26,7 @@ internal sealed class ServerProcess : IDisposable
         Contestant contestant, Service service, bool tls, string? limit, string? cores, CancellationToken cancellationToken)
     {
         // In small letters: the one in C knows the first two.
-        var name = service switch { Service.Echo => "echo", Service.Sink => "sink", _ => "answer" };
+        var name = service switch { Service.Echo => "echo", Service.Sink => "sink", Service.Answer => "answer", _ => "broadcast" };
         string[] options = tls ? [TlsOption] : [];
         string[] command = contestant.IsManaged ? ChildProcess.Self(["serve", contestant.Name, name, .. options]) : [limit!, name];
         var server = new ServerProcess(ChildProcess.Start(command, cores, contestant.InlineCompletions));

@@ -13,12 +13,14 @@ internal sealed record Metric(string Key, string Title, string Format, bool IsCo
 
     public static readonly Metric MessagesPerSecond = new("messages_per_second", "messages/s", "N0", IsCompared: true);
     public static readonly Metric ConnectionsPerSecond = new("connections_per_second", "connections/s", "N0", IsCompared: true);
+    public static readonly Metric DeliveriesPerSecond = new("deliveries_per_second", "deliveries/s", "N0", IsCompared: true);
     public static readonly Metric MebibytesPerSecond = new("mebibytes_per_second", "MiB/s", "N0", IsCompared: true);
     public static readonly Metric P50 = new("p50_microseconds", "p50 µs", "N0");
     public static readonly Metric P99 = new("p99_microseconds", "p99 µs", "N0");
     public static readonly Metric P999 = new("p999_microseconds", "p99.9 µs", "N0");
     public static readonly Metric CpuPerMessage = new("cpu_microseconds_per_message", "server CPU µs/message", "0.00", IsCompared: true);
     public static readonly Metric CpuPerConnection = new("cpu_microseconds_per_connection", "server CPU µs/connection", "0.0", IsCompared: true);
+    public static readonly Metric CpuPerDelivery = new("cpu_microseconds_per_delivery", "server CPU µs/delivery", "0.00", IsCompared: true);
     public static readonly Metric CpuPerMebibyte = new("cpu_microseconds_per_mebibyte", "server CPU µs/MiB", "0", IsCompared: true);
     public static readonly Metric ServerCore = new("server_core_percent", "server core %", "0");
     public static readonly Metric ClientCore = new("client_core_percent", "client core %", "0");

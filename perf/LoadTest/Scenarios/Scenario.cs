@@ -47,6 +47,8 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
         new("ends", ScenarioKind.Ends, new Load(16, 1, AnswerHandler.SizeInBytes),
             "5,000 answers of 1 MB, each followed by the server's close, to clients that send 4 more bytes after an answer began: what arrives cut off.",
             [Metric.Truncated, Metric.Reset]),
+        Broadcast(100),
+        Broadcast(1_000),
     ];
 
     public static string Names => string.Join(", ", All.Select(scenario => scenario.Name));
@@ -55,6 +57,7 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     {
         ScenarioKind.Stream => Service.Sink,
         ScenarioKind.Ends => Service.Answer,
+        ScenarioKind.Broadcast => Service.Broadcast,
         _ => Service.Echo,
     };
 
@@ -68,10 +71,16 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
         (TlsSupport.Only, _) when !Load.Tls => "it serves nothing but TLS",
         (_, ScenarioKind.Allocations) when !contestant.IsManaged => "it has no managed heap",
         (_, ScenarioKind.Ends) when !contestant.TakesHandlers => "it does not serve answers",
+        (_, ScenarioKind.Broadcast) when !contestant.TakesHandlers => "it does not broadcast",
         _ => null,
     };
 
     public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);
+
+    private static Scenario Broadcast(int receivers) => new(
+        $"broadcast-{receivers}", ScenarioKind.Broadcast, new Load(receivers, 16, 32),
+        $"Messages of one more connection, each to {receivers:N0} receivers; the next goes when all have the one before the window. A receiver that is slow would be skipped, and the run fails: none is.",
+        [Metric.DeliveriesPerSecond, Metric.P50, Metric.P99, Metric.CpuPerDelivery, Metric.ServerCore, Metric.ClientCore]);
 
     public static Scenario? Find(string name) => All.FirstOrDefault(scenario => scenario.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 }

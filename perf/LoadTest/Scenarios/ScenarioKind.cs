@@ -13,4 +13,5 @@ internal enum ScenarioKind
     Idle,
     Allocations,
     Ends,
+    Broadcast,
 }

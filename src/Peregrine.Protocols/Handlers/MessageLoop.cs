@@ -333,6 +333,16 @@ internal sealed class MessageLoop<TIn, TOut>
 
         try
         {
+            // What the format has rented for a message goes back.
+            _reader.Release();
+        }
+        catch (Exception)
+        {
+            // An input that has failed has nothing that is of interest, and has been told of.
+        }
+
+        try
+        {
             await _flow.Writer.EndAsync(CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception exception)

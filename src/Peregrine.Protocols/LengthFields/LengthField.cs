@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace Peregrine.Protocols.LengthFields;
 
@@ -6,6 +8,9 @@ namespace Peregrine.Protocols.LengthFields;
 internal readonly struct LengthField
 {
     public const int LargestWidth = 8;
+
+    /// <summary>Also not a frame of no bytes, which would be found again and again.</summary>
+    private readonly int _least;
 
     public LengthField(LengthFieldOptions options)
     {
@@ -25,6 +30,7 @@ internal readonly struct LengthField
         Width = options.Width;
         IsLittleEndian = options.IsLittleEndian;
         MaxFrameLength = options.MaxMessageSizeInBytes;
+        _least = Math.Max(HeaderLength, BytesToStrip);
         NotCounted = (long)options.Adjustment + (options.CountsHeader ? 0 : HeaderLength);
     }
 
@@ -46,25 +52,16 @@ internal readonly struct LengthField
 
     /// <summary>How long a frame is.</summary>
     /// <param name="field">The bytes of its length.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int FrameLengthOf(scoped ReadOnlySpan<byte> field)
     {
         var counted = Read(field);
-        if (counted > (ulong)int.MaxValue + int.MaxValue)
-        {
-            // It would not be added safely, and is too large by itself.
-            throw new MessageTooLargeException($"A length of {counted} is larger than MaxMessageSizeInBytes ({MaxFrameLength}).");
-        }
 
-        var length = (long)counted + NotCounted;
-        if (length > MaxFrameLength)
+        // Nothing that would not be added safely.
+        var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
+        if (length > MaxFrameLength || length < _least)
         {
-            throw new MessageTooLargeException(length, MaxFrameLength);
-        }
-
-        // Also a frame of no bytes, which would be found again and again.
-        if (length < HeaderLength || length < BytesToStrip)
-        {
-            throw new MessageFormatException($"A length of {counted} makes a frame of {length} bytes, which is less than its own beginning.");
+            ThrowUnfit(counted, length);
         }
 
         return (int)length;
@@ -97,6 +94,13 @@ internal readonly struct LengthField
         }
     }
 
+    [DoesNotReturn]
+    private void ThrowUnfit(ulong counted, long length) => throw (
+        length == long.MaxValue ? new MessageTooLargeException($"A length of {counted} is larger than MaxMessageSizeInBytes ({MaxFrameLength}).")
+        : length > MaxFrameLength ? new MessageTooLargeException(length, MaxFrameLength)
+        : new MessageFormatException($"A length of {counted} makes a frame of {length} bytes, which is less than its own beginning."));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ulong Read(scoped ReadOnlySpan<byte> field) => (Width, IsLittleEndian) switch
     {
         (1, _) => field[0],

@@ -20,24 +20,28 @@ public sealed class LengthFieldReader : IMessageReader<ReadOnlySequence<byte>>
     public bool TryParse(
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out ReadOnlySequence<byte> message)
     {
+        // Most frames are in one segment, and come whole.
+        var first = input.FirstSpan;
+        if (first.Length >= _field.HeaderLength && _field.FrameLengthOf(first.Slice(_field.Offset, _field.Width)) is var length && length <= first.Length)
+        {
+            SequenceParts.Take(input, _field.BytesToStrip, length, length, out message, ref consumed);
+            return true;
+        }
+
+        return TryParseInParts(input, ref consumed, out message);
+    }
+
+    private bool TryParseInParts(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, out ReadOnlySequence<byte> message)
+    {
         message = default;
-        scoped ReadOnlySpan<byte> field;
-        if (input.FirstSpan.Length >= _field.HeaderLength)
-        {
-            field = input.FirstSpan.Slice(_field.Offset, _field.Width);
-        }
-        else if (input.Length >= _field.HeaderLength)
-        {
-            Span<byte> copy = stackalloc byte[LengthField.LargestWidth];
-            input.Slice(_field.Offset, _field.Width).CopyTo(copy);
-            field = copy[.._field.Width];
-        }
-        else
+        if (input.Length < _field.HeaderLength)
         {
             return false;
         }
 
-        var length = _field.FrameLengthOf(field);
+        Span<byte> field = stackalloc byte[LengthField.LargestWidth];
+        input.Slice(_field.Offset, _field.Width).CopyTo(field);
+        var length = _field.FrameLengthOf(field[.._field.Width]);
         if (input.Length < length)
         {
             return false;

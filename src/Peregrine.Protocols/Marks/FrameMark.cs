@@ -27,6 +27,15 @@ internal readonly struct FrameMark
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out ReadOnlySequence<byte> frame)
     {
         frame = default;
+        if (input.IsSingleSegment
+            && TryFind(input.FirstSpan, examined.Equals(input.Start) ? 0 : (int)input.Slice(0, examined).Length, out var first, out var length))
+        {
+            frame = input.Slice(first, length);
+            consumed = input.GetPosition(first + length + 1);
+            ThrowIfTooLarge(length);
+            return true;
+        }
+
         var marks = CountMarks(input);
         if (marks > 1)
         {
@@ -82,6 +91,20 @@ internal readonly struct FrameMark
         {
             throw new MessageTooLargeException(frameLength + 2, MaxMessageSizeInBytes);
         }
+    }
+
+    /// <summary>The way that most frames take: no more than one mark in front, and one behind, in one segment.</summary>
+    /// <param name="bytes">All of them.</param>
+    /// <param name="looked">So many of them have no mark behind a frame.</param>
+    /// <param name="start">Of the frame.</param>
+    /// <param name="length">Of the frame.</param>
+    private bool TryFind(ReadOnlySpan<byte> bytes, int looked, out int start, out int length)
+    {
+        start = bytes[0] == _mark ? 1 : 0;
+        looked = Math.Max(looked, start);
+        var end = bytes[looked..].IndexOf(_mark);
+        length = looked + end - start;
+        return end >= 0 && length > 0;
     }
 
     private long CountMarks(scoped in ReadOnlySequence<byte> input)

@@ -34,7 +34,7 @@ public sealed class EncodedMessage : IDisposable
         where TMessage : allows ref struct
     {
         ArgumentNullException.ThrowIfNull(format);
-        var bytes = new PendingBytes();
+        var bytes = MessageWriter.RentScratch();
         try
         {
             format.Write(message, bytes);
@@ -43,7 +43,7 @@ public sealed class EncodedMessage : IDisposable
         }
         finally
         {
-            bytes.Clear();
+            MessageWriter.ReturnScratch(bytes);
         }
     }
 

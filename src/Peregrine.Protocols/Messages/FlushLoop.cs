@@ -3,8 +3,8 @@ using System.IO.Pipelines;
 namespace Peregrine.Protocols;
 
 /// <summary>
-/// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever comes while there is none makes it;
-/// what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
+/// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever waits and comes while there is none
+/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
 /// </summary>
 internal sealed class FlushLoop : IThreadPoolWorkItem
 {
@@ -12,15 +12,17 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     private readonly PipeWriter _output;
     private readonly Action _onFlushed;
 
-    // Under the lock. What is in _sending, and its waiters, are the flush's while there is one.
+    // Under the lock. What is in _sending is the flush's while there is one, and how much that was is known to others.
     private PendingBytes _pending = new();
     private FlushWaiter? _pendingWaiters;
-    private bool _isFlushing;
+    private State _state;
     private bool _isEnded;
     private bool _isCompleted;
     private Exception? _failure;
 
     private PendingBytes _sending = new();
+    private long _sendingLength;
+    private int _sendingMessages;
     private FlushWaiter? _sendingWaiters;
     private ValueTask<FlushResult> _flush;
 
@@ -28,6 +30,17 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     {
         _output = output;
         _onFlushed = OnFlushed;
+    }
+
+    private enum State : byte
+    {
+        /// <summary>No flush is under way.</summary>
+        None,
+
+        /// <summary>The thread pool will make one, unless somebody who comes before makes it.</summary>
+        Queued,
+
+        Flushing,
     }
 
     /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
@@ -42,7 +55,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    private long PendingLocked => _pending.Length + _sending.Length;
+    private long PendingLocked => _pending.Length + _sendingLength;
 
     private bool IsOverLocked => _isEnded || _isCompleted;
 
@@ -74,7 +87,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
                 return FailedLocked();
             }
 
-            if (_isFlushing)
+            if (_state == State.Flushing)
             {
                 waiter = _pending.IsEmpty ? AddWaiter(ref _sendingWaiters) : AddWaiter(ref _pendingWaiters);
             }
@@ -110,62 +123,110 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>Adds a message, and sends it, without waiting. False if there is no room.</summary>
+    /// <summary>
+    /// Adds a message, and sends it, without waiting. There is room until a flush is under way: a peer is slow when the output does not take what it was given, not while nobody
+    /// has got to giving it.
+    /// </summary>
     /// <param name="message">The message.</param>
-    /// <param name="maxPending">How much may be pending with it; by itself, it may be larger.</param>
+    /// <param name="bound">How much may be pending with it; by itself, it may be larger.</param>
     /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
-    /// <param name="dropped">How many were.</param>
-    public bool TryPost(EncodedMessage message, int maxPending, bool dropsOldest, out int dropped)
+    /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
+    /// <param name="dropped">How many were dropped.</param>
+    public PostOutcome Post(EncodedMessage message, PendingBound bound, bool dropsOldest, bool isQueued, out int dropped)
     {
         dropped = 0;
-        lock (_lock)
+        bool isTaken;
+        do
         {
-            if (IsOverLocked)
+            lock (_lock)
+            {
+                if (IsOverLocked)
+                {
+                    return PostOutcome.Over;
+                }
+
+                if (message.Length == 0)
+                {
+                    return PostOutcome.Posted;
+                }
+
+                ObjectDisposedException.ThrowIf(message.IsOver, message);
+                isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
+                if (isTaken)
+                {
+                    _pending.Add(message);
+                }
+
+                if (_state == State.Flushing)
+                {
+                    return isTaken ? PostOutcome.Posted : PostOutcome.Slow;
+                }
+
+                if (isTaken && isQueued)
+                {
+                    if (_state == State.Queued)
+                    {
+                        return PostOutcome.Posted;
+                    }
+
+                    _state = State.Queued;
+                }
+                else
+                {
+                    BeginFlushLocked();
+                }
+            }
+
+            if (isTaken && isQueued)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
+            }
+            else
+            {
+                FlushWithoutWaiting();
+            }
+        }
+        while (!isTaken);
+        return PostOutcome.Posted;
+
+        bool HasRoomLocked(long pending, int messages)
+        {
+            var kept = _sendingLength + pending;
+            return kept == 0 || (kept + message.Length <= bound.Bytes && _sendingMessages + messages < bound.Messages);
+        }
+
+        // Not in vain: there must be room when all are gone that may be dropped.
+        bool TryDropLocked(ref int dropped)
+        {
+            if (!HasRoomLocked(_pending.OwnLength, messages: 0))
             {
                 return false;
             }
 
-            if (message.Length == 0)
-            {
-                return true;
-            }
-
-            // What is not dropped, whatever is.
-            var kept = _sending.Length + (dropsOldest ? _pending.OwnLength : _pending.Length);
-            if (kept > 0 && kept + message.Length > maxPending)
-            {
-                return false;
-            }
-
-            ObjectDisposedException.ThrowIf(message.IsOver, message);
-            while (PendingLocked > 0 && PendingLocked + message.Length > maxPending && _pending.TryDropOldest())
+            while (!HasRoomLocked(_pending.Length, _pending.Messages) && _pending.TryDropOldest())
             {
                 dropped++;
             }
 
-            _pending.Add(message);
-            if (_isFlushing)
+            return true;
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        lock (_lock)
+        {
+            // Somebody has come before, or has been, and the flush that is queued now has its own turn.
+            if (_state != State.Queued)
             {
-                return true;
+                return;
             }
 
             BeginFlushLocked();
         }
 
-        var flush = Send();
-        if (flush.IsCompleted)
-        {
-            EndOwn(flush, out _);
-        }
-        else
-        {
-            GoOnAfter(flush);
-        }
-
-        return true;
+        Run();
     }
-
-    void IThreadPoolWorkItem.Execute() => Run();
 
     private ValueTask<FlushResult> FailedLocked() => ValueTask.FromException<FlushResult>(new InvalidOperationException("The output has failed before.", _failure));
 
@@ -178,8 +239,9 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
     private void BeginFlushLocked()
     {
-        _isFlushing = true;
+        _state = State.Flushing;
         (_pending, _sending) = (_sending, _pending);
+        (_sendingLength, _sendingMessages) = (_sending.Length, _sending.Messages);
         (_pendingWaiters, _sendingWaiters) = (null, _pendingWaiters);
     }
 
@@ -202,6 +264,19 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         var task = waiter.WaitAsync(cancellationToken);
         GoOnAfter(flush);
         return task;
+    }
+
+    private void FlushWithoutWaiting()
+    {
+        var flush = Send();
+        if (flush.IsCompleted)
+        {
+            EndOwn(flush, out _);
+        }
+        else
+        {
+            GoOnAfter(flush);
+        }
     }
 
     private ValueTask<FlushResult> Send()
@@ -282,7 +357,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>True if the next flush has begun, which the caller makes.</summary>
+    /// <summary>True if there is a next flush: it has begun, and the caller makes it; a flush that was somebody's own leaves it queued, and the caller queues it.</summary>
     private bool EndFlush(FlushResult result, Exception? exception, bool isOwn = false)
     {
         FlushWaiter? over, dropped = null;
@@ -290,6 +365,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         lock (_lock)
         {
             _sending.Clear();
+            (_sendingLength, _sendingMessages) = (0, 0);
             over = _sendingWaiters;
             _sendingWaiters = null;
             _failure ??= exception;
@@ -304,13 +380,13 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
             }
 
             goesOn = !_pending.IsEmpty;
-            if (goesOn)
+            if (goesOn && !isOwn)
             {
                 BeginFlushLocked();
             }
             else
             {
-                _isFlushing = false;
+                _state = goesOn ? State.Queued : State.None;
             }
         }
 

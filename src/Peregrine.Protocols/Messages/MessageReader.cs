@@ -29,9 +29,18 @@ public sealed class MessageReader<TMessage>
     private readonly IMessageReader<TMessage> _format;
     private readonly int _maxMessageSize;
 
-    // What was read and not consumed; how far it was examined, counted from its beginning.
+    // What was read, from the first segment that is not wholly consumed.
     private ReadOnlySequence<byte> _buffer;
-    private SequencePosition _examined;
+
+    // So many bytes of that segment are consumed, and so many are not. A message moves these two as a rule, and not the sequence, whose references cost more.
+    private int _consumedInFirst;
+    private int _leftInFirst;
+
+    // The sequence's parts, where it is made of segments: its constructor is inlined, and its Slice is not.
+    private ReadOnlySequenceSegment<byte>? _first;
+    private ReadOnlySequenceSegment<byte>? _last;
+
+    // How far what is not consumed was examined, counted from its beginning.
     private long _examinedLength;
 
     // So much of it the input was told is examined, and it takes none of that back.
@@ -103,68 +112,70 @@ public sealed class MessageReader<TMessage>
     {
         while (_state == State.MayHaveMessage)
         {
-            if (TryParse(out message))
+            // No expression with "?": it would copy the sequence, and wait for its fields to be stored.
+            ReadOnlySequence<byte> input;
+            if (_first is not null && _last is not null)
             {
-                return true;
+                input = new ReadOnlySequence<byte>(_first, _buffer.Start.GetInteger() + _consumedInFirst, _last, _buffer.End.GetInteger());
             }
+            else
+            {
+                input = Rest;
+            }
+
+            var consumed = input.Start;
+            var examined = _examinedLength == 0 ? consumed : input.GetPosition(_examinedLength);
+            bool isFound;
+            try
+            {
+                isFound = _format.TryParse(input, ref consumed, ref examined, out message);
+                if (!isFound && _inputHasEnded && input.GetOffset(consumed) == input.GetOffset(input.Start))
+                {
+                    isFound = _format.TryParseLast(input, ref consumed, out message);
+                }
+            }
+            catch (MessageFormatException exception)
+            {
+                exception.IsSkippable = Consume(input, consumed) > 0;
+                throw;
+            }
+
+            if (isFound)
+            {
+                var size = Consume(input, consumed);
+                if (size == 0)
+                {
+                    ThrowTookNothing();
+                }
+
+                if (size > _maxMessageSize)
+                {
+                    throw new MessageTooLargeException(size, _maxMessageSize) { IsSkippable = true };
+                }
+
+                return isFound;
+            }
+
+            var looked = Math.Max(0, input.GetOffset(examined) - input.GetOffset(consumed));
+            var hasSkipped = !consumed.Equals(input.Start) && Consume(input, consumed) > 0;
+            _examinedLength = looked;
+            if (hasSkipped)
+            {
+                // There may be a message in what is left.
+                continue;
+            }
+
+            // The bytes are kept, and so is the state: whoever calls again is told again.
+            if (input.Length > _maxMessageSize)
+            {
+                throw new MessageTooLargeException(input.Length, _maxMessageSize);
+            }
+
+            _state = State.HasNoMessage;
         }
 
         ObjectDisposedOrNothing();
         message = default;
-        return false;
-    }
-
-    /// <summary>Asks the format once. If it has found nothing and has skipped something, there may be a message in what is left.</summary>
-    private bool TryParse([MaybeNullWhen(false)] out TMessage message)
-    {
-        var consumed = _buffer.Start;
-        var examined = _examined;
-        bool isFound;
-        try
-        {
-            isFound = _format.TryParse(_buffer, ref consumed, ref examined, out message);
-            if (!isFound && _inputHasEnded && _buffer.GetOffset(consumed) == _buffer.GetOffset(_buffer.Start))
-            {
-                isFound = TryParseLast(ref consumed, out message);
-            }
-        }
-        catch (MessageFormatException exception)
-        {
-            exception.IsSkippable = Consume(consumed) > 0;
-            throw;
-        }
-
-        var looked = isFound ? 0 : Math.Max(0, _buffer.GetOffset(examined) - _buffer.GetOffset(consumed));
-        var size = isFound || !consumed.Equals(_buffer.Start) ? Consume(consumed) : 0;
-        if (isFound)
-        {
-            if (size == 0)
-            {
-                ThrowTookNothing();
-            }
-
-            if (size > _maxMessageSize)
-            {
-                throw new MessageTooLargeException(size, _maxMessageSize) { IsSkippable = true };
-            }
-
-            return isFound;
-        }
-
-        _examinedLength = looked;
-        if (size > 0)
-        {
-            _examined = _buffer.GetPosition(looked);
-            return false;
-        }
-
-        // The bytes are kept, and so is the state: whoever calls again is told again.
-        if (_buffer.Length > _maxMessageSize)
-        {
-            throw new MessageTooLargeException(_buffer.Length, _maxMessageSize);
-        }
-
-        _state = State.HasNoMessage;
         return false;
     }
 
@@ -181,8 +192,9 @@ public sealed class MessageReader<TMessage>
         var left = 0L;
         if (_state is State.MayHaveMessage or State.HasNoMessage)
         {
-            left = _buffer.Length;
-            LeaveIn(_buffer);
+            var rest = Rest;
+            left = rest.Length;
+            LeaveIn(rest);
         }
         else if (_state == State.NothingRead)
         {
@@ -195,8 +207,7 @@ public sealed class MessageReader<TMessage>
         }
 
         _format.ReturnBuffers();
-        _buffer = default;
-        _examined = default;
+        Keep(default);
         _state = State.Released;
         return left;
     }
@@ -211,12 +222,8 @@ public sealed class MessageReader<TMessage>
         return next;
     }
 
-    private bool TryParseLast(scoped ref SequencePosition consumed, [MaybeNullWhen(false)] out TMessage message)
-    {
-        var rest = _buffer.Slice(consumed);
-        message = default;
-        return !rest.IsEmpty && _format.TryParseLast(rest, ref consumed, out message);
-    }
+    /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
+    private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(ValueTask<ReadResult> read) => Take(await read.ConfigureAwait(false));
@@ -230,7 +237,7 @@ public sealed class MessageReader<TMessage>
             throw new OperationCanceledException("The pending read of the input was cancelled.");
         }
 
-        _buffer = read.Buffer;
+        Keep(read.Buffer);
         _inputHasEnded = read.IsCompleted;
         if (_buffer.IsEmpty)
         {
@@ -238,22 +245,21 @@ public sealed class MessageReader<TMessage>
             return !_inputHasEnded; // An input that has not ended brings bytes.
         }
 
-        _examined = _examinedLength == 0 ? _buffer.Start : _buffer.GetPosition(_examinedLength);
         _state = State.MayHaveMessage;
         return true;
     }
 
-    private bool EndOfInput() => _buffer.IsEmpty ? false : throw new MessageTruncatedException(_buffer.Length);
+    private bool EndOfInput() => Rest is { IsEmpty: false, Length: var length } ? throw new MessageTruncatedException(length) : false;
 
     /// <summary>What was read and is no message yet stays in the input; it was all looked at, so that reading waits for more.</summary>
     private void GiveBackRest()
     {
         if (_state == State.HasNoMessage)
         {
-            _givenBack = _buffer.Length;
-            _input.AdvanceTo(_buffer.Start, _buffer.End);
-            _buffer = default;
-            _examined = default;
+            var rest = Rest;
+            _givenBack = rest.Length;
+            _input.AdvanceTo(rest.Start, rest.End);
+            Keep(default);
             _state = State.NothingRead;
         }
         else
@@ -262,21 +268,39 @@ public sealed class MessageReader<TMessage>
         }
     }
 
-    /// <summary>How many bytes that were.</summary>
-    private long Consume(SequencePosition consumed)
+    /// <returns>How many bytes that were.</returns>
+    private long Consume(in ReadOnlySequence<byte> input, SequencePosition consumed)
     {
-        var before = _buffer.Length;
-        _buffer = _buffer.Slice(consumed);
-        _examined = _buffer.Start;
-        _examinedLength = 0;
-        if (_buffer.IsEmpty)
+        var start = input.Start;
+        long size = consumed.GetInteger() - start.GetInteger();
+        if (consumed.GetObject() == start.GetObject() && size >= 0 && size < _leftInFirst)
         {
-            _state = State.HasNoMessage;
+            _consumedInFirst += (int)size;
+            _leftInFirst -= (int)size;
+        }
+        else
+        {
+            var rest = input.Slice(consumed);
+            size = input.Length - rest.Length;
+            Keep(rest);
+            if (rest.IsEmpty)
+            {
+                _state = State.HasNoMessage;
+            }
         }
 
-        var size = before - _buffer.Length;
+        _examinedLength = 0;
         _givenBack = Math.Max(0, _givenBack - size);
         return size;
+    }
+
+    private void Keep(in ReadOnlySequence<byte> buffer)
+    {
+        _buffer = buffer;
+        _consumedInFirst = 0;
+        _leftInFirst = buffer.FirstSpan.Length;
+        _first = buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
+        _last = buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
     }
 
     private void LeaveIn(in ReadOnlySequence<byte> buffer) => _input.AdvanceTo(buffer.Start, buffer.GetPosition(Math.Min(_givenBack, buffer.Length)));

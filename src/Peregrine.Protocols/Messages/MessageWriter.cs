@@ -18,14 +18,17 @@ namespace Peregrine.Protocols;
 /// </remarks>
 public sealed class MessageWriter
 {
-    /// <summary>What <see cref="TryPost"/> keeps for a peer that does not read, by default: 64 KiB.</summary>
+    /// <summary>
+    /// What <see cref="TryPost"/> keeps for a peer that does not read, by default: 64 KiB. Of messages, it keeps one for each 64 bytes of it, and 64 at least: 1,024 by
+    /// default.
+    /// </summary>
     public const int DefaultMaxPendingBytes = 64 * 1024;
 
     [ThreadStatic]
     private static PendingBytes? t_scratch;
 
     private readonly FlushLoop _loop;
-    private readonly int _maxPending;
+    private readonly PendingBound _bound;
 
     /// <param name="output">Where the messages go.</param>
     /// <param name="maxPendingBytes">See <see cref="DefaultMaxPendingBytes"/>: from 1.</param>
@@ -34,8 +37,10 @@ public sealed class MessageWriter
         ArgumentNullException.ThrowIfNull(output);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxPendingBytes, 1);
         _loop = new FlushLoop(output);
-        _maxPending = maxPendingBytes;
+        _bound = new PendingBound(maxPendingBytes);
     }
+
+    internal PendingBound Bound => _bound;
 
     /// <summary>Bytes that no flush has begun to send, and those of the one that is under way. It may be a little old.</summary>
     public long PendingBytes => _loop.PendingBytes;
@@ -111,6 +116,9 @@ public sealed class MessageWriter
         return FlushAsync(cancellationToken);
     }
 
+    /// <summary>As <see cref="TryPost"/> and <see cref="TryPostInPlaceOfOldest"/>, and leaves the sending to the thread pool.</summary>
+    internal PostOutcome PostQueued(EncodedMessage message, bool dropsOldest, out int dropped) => _loop.Post(message, _bound, dropsOldest, isQueued: true, out dropped);
+
     /// <summary>As <see cref="Write"/>. False if the message is dropped.</summary>
     /// <param name="message">The message.</param>
     /// <param name="format">How it is written.</param>
@@ -157,6 +165,6 @@ public sealed class MessageWriter
     private bool Post(EncodedMessage message, bool dropsOldest, out int dropped)
     {
         ArgumentNullException.ThrowIfNull(message);
-        return _loop.TryPost(message, _maxPending, dropsOldest, out dropped);
+        return _loop.Post(message, _bound, dropsOldest, isQueued: false, out dropped) == PostOutcome.Posted;
     }
 }

@@ -10,6 +10,12 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 {
     private const int SmallestArray = 1024;
 
+    // What is copied sooner than it is given to an output in pieces.
+    private const int MostAtOnce = 4096;
+
+    // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
+    private const int MostInsertionsKept = 64;
+
     private readonly Queue<Insertion> _insertions = new();
     private byte[] _array = [];
     private int _length;
@@ -22,6 +28,9 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     public int OwnLength => _length;
 
     public bool IsEmpty => Length == 0;
+
+    /// <summary>How many of them are shared.</summary>
+    public int Messages => _insertions.Count;
 
     public void Advance(int count)
     {
@@ -63,11 +72,22 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         return true;
     }
 
-    /// <summary>All of them, if they are in one place.</summary>
+    /// <summary>All of them, if they are in one place; a few are brought there, and what is shared of them is let go.</summary>
     public bool TryGetSingle(out ReadOnlyMemory<byte> bytes)
     {
-        bytes = _insertions.Count == 0 ? _array.AsMemory(0, _length) : _length == 0 && _insertions.Count == 1 ? _insertions.Peek().Message.Memory : default;
-        return _insertions.Count == 0 || !bytes.IsEmpty;
+        if (_length == 0 && _insertions.Count == 1)
+        {
+            bytes = _insertions.Peek().Message.Memory;
+            return true;
+        }
+
+        if (_insertions.Count > 0 && Length <= MostAtOnce)
+        {
+            Join((int)Length);
+        }
+
+        bytes = _array.AsMemory(0, _length);
+        return _insertions.Count == 0;
     }
 
     /// <summary>Copies all of them in their order.</summary>
@@ -100,10 +120,19 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
     }
 
-    /// <summary>The array, which is the caller's from here on.</summary>
+    /// <summary>What was written here, in a pooled array that is the caller's from here on, and not much larger.</summary>
     public byte[] Detach(out int length)
     {
-        (var array, length) = (_array, _length);
+        length = _length;
+        if (_array.Length > 2 * (long)length)
+        {
+            var fitting = length == 0 ? [] : ArrayPool<byte>.Shared.Rent(length);
+            _array.AsSpan(0, length).CopyTo(fitting);
+            _length = 0;
+            return fitting;
+        }
+
+        var array = _array;
         (_array, _length) = ([], 0);
         return array;
     }
@@ -113,6 +142,11 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     {
         while (TryDropOldest())
         {
+        }
+
+        if (_insertions.Capacity > MostInsertionsKept)
+        {
+            _insertions.TrimExcess(0);
         }
 
         if (_array.Length > 0)
@@ -141,6 +175,33 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
 
         _array = larger;
+    }
+
+    private void Join(int length)
+    {
+        var joined = ArrayPool<byte>.Shared.Rent(length);
+        var (copied, end) = (0, 0);
+        while (_insertions.TryPeek(out var insertion))
+        {
+            Copy(_array.AsSpan(copied, insertion.At - copied));
+            Copy(insertion.Message.Memory.Span);
+            copied = insertion.At;
+            TryDropOldest();
+        }
+
+        Copy(_array.AsSpan(copied, _length - copied));
+        if (_array.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_array);
+        }
+
+        (_array, _length) = (joined, length);
+
+        void Copy(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(joined.AsSpan(end));
+            end += bytes.Length;
+        }
     }
 
     private readonly record struct Insertion(EncodedMessage Message, int At);

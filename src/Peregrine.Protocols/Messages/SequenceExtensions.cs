@@ -18,6 +18,9 @@ internal static class SequenceExtensions
         throw new InvalidOperationException("There are no bytes.");
     }
 
+    /// <summary>The last byte. There is one.</summary>
+    public static byte LastByte(this in ReadOnlySequence<byte> bytes) => bytes.Slice(bytes.Length - 1).FirstByte();
+
     public static void Write(this IBufferWriter<byte> output, in ReadOnlySequence<byte> bytes)
     {
         foreach (var segment in bytes)

@@ -12,6 +12,8 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
+    private static int s_last;
+
     private readonly Pipe _toServer = new(new PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false));
     private readonly Pipe _toClient;
     private readonly CountingWriter _output;
@@ -22,7 +24,7 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
     {
         _toClient = new Pipe(new PipeOptions(pauseWriterThreshold: window, resumeWriterThreshold: window / 2, useSynchronizationContext: false));
         _output = new CountingWriter(_toClient.Writer);
-        _connection = new DefaultConnectionContext("it", new Duplex(_toServer.Reader, _output), new Duplex(_toClient.Reader, _toServer.Writer));
+        _connection = new DefaultConnectionContext($"it-{Interlocked.Increment(ref s_last)}", new Duplex(_toServer.Reader, _output), new Duplex(_toClient.Reader, _toServer.Writer));
         _connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
         var builder = new ConnectionBuilder(services ?? new ServiceCollection().BuildServiceProvider());
         configure(builder);
@@ -43,6 +45,8 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
 
     public Task Running { get; }
 
+    public string Id => _connection.ConnectionId;
+
     public int Flushes => _output.Flushes;
 
     public CancellationToken ConnectionClosedRequested
@@ -52,7 +56,9 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
     }
 
     /// <summary>All at once, as one read.</summary>
-    public async Task SendAsync(string text) => await _toServer.Writer.WriteAsync(Encoding.ASCII.GetBytes(text));
+    public Task SendAsync(string text) => SendAsync(Encoding.ASCII.GetBytes(text));
+
+    public async Task SendAsync(byte[] bytes) => await _toServer.Writer.WriteAsync(bytes);
 
     public async Task EndInputAsync() => await _toServer.Writer.CompleteAsync();
 
@@ -69,6 +75,24 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
         var bytes = read.Buffer.Slice(0, length).ToArray();
         _toClient.Reader.AdvanceTo(read.Buffer.GetPosition(length));
         return Encoding.ASCII.GetString(bytes);
+    }
+
+    /// <summary>The next line that the server sends, without its end.</summary>
+    public async Task<string> ReceiveLineAsync()
+    {
+        while (true)
+        {
+            var read = await _toClient.Reader.ReadAsync().AsTask().WaitAsync(Limit, TimeProvider.System);
+            if (read.Buffer.PositionOf((byte)'\n') is { } end)
+            {
+                var line = Encoding.ASCII.GetString(read.Buffer.Slice(0, end).ToArray());
+                _toClient.Reader.AdvanceTo(read.Buffer.GetPosition(1, end));
+                return line;
+            }
+
+            Assert.False(read.IsCompleted, "There is no more line.");
+            _toClient.Reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
     }
 
     /// <summary>What the server has sent and not been received.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -17,7 +18,7 @@ public sealed class MessageErrorTests
         await connection.SendAsync("one bad? two ");
         Assert.Equal("one ", await connection.ReceiveAllAsync());
         await connection.EndedAsync();
-        Assert.Equal((LogLevel.Debug, "Connection it is closed for what its peer has sent: bad? is no word."), Assert.Single(log.Entries));
+        Assert.Equal((LogLevel.Debug, $"Connection {connection.Id} is closed for what its peer has sent: bad? is no word."), Assert.Single(log.Entries));
     }
 
     [Fact]
@@ -108,6 +109,16 @@ public sealed class MessageErrorTests
         Assert.False(judge.IsAsked);
     }
 
+    [Fact]
+    public async Task A_connection_that_ends_early_gives_back_what_its_format_has_rented()
+    {
+        var format = new Renting();
+        using var connection = new HandledConnection(builder => builder.UseMessages(format, s_words, (_, _) => throw new NotSupportedException("It fails.")));
+        await connection.SendAsync("one two ");
+        await Assert.ThrowsAsync<NotSupportedException>(connection.EndedAsync);
+        Assert.True(format.IsReturned);
+    }
+
     private static HandledConnection With(Judge judge, int concurrency) => new(
         builder => builder.UseMessageHandler<Judge, string, string>(s_words, s_words, options => options.MaxConcurrency = concurrency),
         new ServiceCollection().AddSingleton(judge).BuildServiceProvider());
@@ -159,6 +170,19 @@ public sealed class MessageErrorTests
             Ended = exception;
             return default;
         }
+    }
+
+    private sealed class Renting : IMessageReader<string>
+    {
+        public bool IsReturned { get; private set; }
+
+        public bool TryParse(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out string message)
+        {
+            IsReturned = false;
+            return s_words.TryParse(input, ref consumed, ref examined, out message);
+        }
+
+        public void ReturnBuffers() => IsReturned = true;
     }
 
     private sealed class OneLog : ILoggerFactory, ILogger

@@ -195,6 +195,25 @@ public sealed class MessageReaderTests
     }
 
     [Fact]
+    public async Task Lines_go_on_behind_frames_though_both_have_come_in_one_read_in_any_segments()
+    {
+        byte[] bytes = [2, 0, 1, 0, .. "a\r\nbc\n"u8];
+        for (var first = 0; first <= bytes.Length; first++)
+        {
+            for (var second = first; second <= bytes.Length; second++)
+            {
+                var frames = new MessageReader<ReadOnlySequence<byte>>(PipeReader.Create(Segments.Of(bytes, first, second)), new LengthFieldReader(new() { Width = 1 }));
+                Assert.Equal([0, 1], (await frames.ReadAsync()).Message.ToArray());
+                Assert.Equal(0, (await frames.ReadAsync()).Message.Length);
+                var lines = frames.SwitchTo(new TextMessageReader(new LineReader()));
+                Assert.Equal("a", (await lines.ReadAsync()).Message);
+                Assert.Equal("bc", (await lines.ReadAsync()).Message);
+                Assert.True((await lines.ReadAsync()).IsCompleted);
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_cancelled_wait_loses_nothing()
     {
         var reader = new MessageReader<ReadOnlySequence<byte>>(_pipe.Reader, new LengthFieldReader(new() { Width = 1 }));
