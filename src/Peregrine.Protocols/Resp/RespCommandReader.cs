@@ -6,7 +6,7 @@ namespace Peregrine.Protocols;
 /// <summary>
 /// The commands that a client sends to a server (RESP2 and RESP3): arrays of bulk strings, and, for people at a terminal, inline commands, which are lines of words,
 /// split at white space, with the quotes of Redis: <c>"…"</c> with <c>\n</c>, <c>\r</c>, <c>\t</c>, <c>\a</c>, <c>\b</c>, <c>\x41</c>, and <c>'…'</c> with <c>\'</c>.
-/// Empty arrays and empty lines are skipped.
+/// Empty arrays and empty lines are skipped, and count to the size of the command behind them.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -33,6 +33,9 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
     private int _found;
     private int _at;
     private long _needed;
+
+    // What was empty in front of it, which counts to its size.
+    private long _skipped;
 
     // The command in one piece, where it is asked for. Or an inline command without its quotes.
     private byte[]? _copy;
@@ -62,6 +65,7 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
 
         // What is empty is consumed with what follows: with something wrong behind it, it would look as if that could be skipped.
         var rest = input;
+        var skipped = _skipped;
         while (!rest.IsEmpty)
         {
             int length;
@@ -78,6 +82,8 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
             StartOver();
             if (found > 0)
             {
+                ThrowIfTooLarge(skipped + length);
+                _skipped = 0;
                 consumed = end;
                 var isHere = rest.FirstSpan.Length >= length;
                 message = _copied > 0
@@ -87,10 +93,13 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
             }
 
             ForgetCopy();
+            skipped += length;
+            ThrowIfTooLarge(skipped);
             rest = rest.Slice(end);
             examined = end;
         }
 
+        _skipped = skipped;
         consumed = rest.Start;
         return false;
     }
@@ -328,6 +337,7 @@ public sealed class RespCommandReader : IMessageReader<RespCommand>
         {
             // The next line can be read.
             consumed = input.GetPosition(length);
+            _skipped = 0;
             throw StartOver(RespErrors.UnbalancedQuotes());
         }
 

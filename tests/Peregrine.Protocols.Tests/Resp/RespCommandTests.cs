@@ -87,6 +87,20 @@ public sealed class RespCommandTests
     }
 
     [Fact]
+    public void What_is_empty_counts_to_the_size_of_the_command_behind_it()
+    {
+        var options = new RespOptions { MaxMessageSizeInBytes = 50 };
+        foreach (var (isByteByByte, segment) in ((bool, int)[])[(false, int.MaxValue), (false, 1), (true, 3), (true, int.MaxValue)])
+        {
+            var most = "*0\r\n" + string.Concat(Enumerable.Repeat("\r\n", 20)) + "PING\r\n";
+            Assert.Equal(["[PING]", "[PING]"], Read(most + most, isByteByByte, segment, options).Messages);
+            Assert.IsType<MessageTooLargeException>(Read("\n" + most, isByteByByte, segment, options).Error);
+            Assert.IsType<MessageTooLargeException>(Read(new string('\n', 51), isByteByByte, segment, options).Error);
+            Assert.Null(Read(new string('\n', 50), isByteByByte, segment, options).Error);
+        }
+    }
+
+    [Fact]
     public void A_command_of_more_arguments_than_could_be_sent_is_refused_at_its_first_line()
     {
         Assert.IsType<MessageTooLargeException>(Read("*16\r\n", isByteByByte: false, int.MaxValue, new RespOptions { MaxMessageSizeInBytes = 100 }).Error);
