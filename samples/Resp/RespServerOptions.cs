@@ -12,6 +12,12 @@ internal sealed class RespServerOptions
     /// <summary>What is kept for a subscriber that does not read. Beyond it, it is disconnected (as with Redis' client-output-buffer-limit).</summary>
     public int MaxPendingBytes { get; set; } = 1024 * 1024;
 
+    /// <summary>
+    /// The most bytes of values that one command is answered with: <c>MGET</c> may name a large value many times. Above it, it is answered with an error. Below
+    /// <c>MaxUnsentBytes</c> of the endpoint, at which the connection is reset.
+    /// </summary>
+    public int MaxReplyInBytes { get; set; } = 8 * 1024 * 1024;
+
     /// <summary>The most channels and patterns that one connection subscribes to.</summary>
     public int MaxSubscriptions { get; set; } = 10_000;
 }

@@ -37,6 +37,8 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
 
     public int SubscriptionCount => Channels.Count + Patterns.Count;
 
+    public int MaxReplyInBytes => options.MaxReplyInBytes;
+
     public bool HasRoomForSubscription => SubscriptionCount < options.MaxSubscriptions;
 
     /// <summary>For the answer to one command: another one may change the version, or the output.</summary>
@@ -74,7 +76,15 @@ internal sealed class Session(ConnectionContext connection, long id, RespServerO
         if (_answers!.WrittenCount > 0)
         {
             _messages!.Write(_answers.WrittenSpan, ByteStrings.Format);
-            _answers.ResetWrittenCount();
+            if (_answers.Capacity > 2 * MuchToSend)
+            {
+                // A large answer, whose memory is not kept for small ones.
+                _answers = new ArrayBufferWriter<byte>();
+            }
+            else
+            {
+                _answers.ResetWrittenCount();
+            }
         }
     }
 

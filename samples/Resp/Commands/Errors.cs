@@ -13,6 +13,8 @@ internal static class Errors
 
     public static ReadOnlySpan<byte> OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'."u8;
 
+    public static ReadOnlySpan<byte> ReplyTooLarge => "ERR the values are larger than one reply may be"u8;
+
     public static ReadOnlySpan<byte> NameTooLong => "ERR the name of a channel or a pattern is too long"u8;
 
     public static string WrongCount(string command) => $"ERR wrong number of arguments for '{command}' command";

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Peregrine.Protocols;
 
 namespace Resp.Commands;
@@ -117,12 +118,31 @@ internal sealed class StringCommands(Store store)
 
     private void GetMany(Session session, RespCommand command)
     {
-        var reply = session.Reply;
-        reply.WriteArrayHeader(command.Count - 1);
-        for (var i = 1; i < command.Count; i++)
+        // All of them before the first is written: what others set meanwhile makes the reply no larger than it was found to be.
+        var count = command.Count - 1;
+        var values = ArrayPool<byte[]?>.Shared.Rent(count);
+        var bytes = 0L;
+        for (var i = 0; i < count; i++)
         {
-            WriteValue(reply, store.Get(command[i]));
+            values[i] = store.Get(command[i + 1]);
+            bytes += values[i]?.Length ?? 0;
         }
+
+        var reply = session.Reply;
+        if (bytes > session.MaxReplyInBytes)
+        {
+            reply.WriteError(Errors.ReplyTooLarge);
+        }
+        else
+        {
+            reply.WriteArrayHeader(count);
+            foreach (var value in values.AsSpan(0, count))
+            {
+                WriteValue(reply, value);
+            }
+        }
+
+        ArrayPool<byte[]?>.Shared.Return(values, clearArray: true);
     }
 
     /// <summary>Each key for itself: others may see some of them set, and others not yet.</summary>

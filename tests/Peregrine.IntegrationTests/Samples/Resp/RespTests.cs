@@ -55,6 +55,22 @@ public sealed class RespTests
     }
 
     [Fact]
+    public async Task A_large_value_that_is_asked_for_many_times_at_once_is_not_written_so_often()
+    {
+        var (server, endPoint) = await RespServer.StartAsync("--Resp:MaxReplyInBytes=20");
+        await using var _ = server;
+        using var client = await RespServer.ConnectAsync(endPoint);
+        await RespServer.ShowAsync(client, "SET k 1234567890\r\n", "+OK\r\n");
+        foreach (var before in (string[])["PING\r\n", "HELLO 3\r\nSUBSCRIBE a\r\nPING\r\n"])
+        {
+            await client.SendAsync(Encoding.Latin1.GetBytes(before));
+            await ReceiveUntilAsync(client, "+PONG\r\n");
+            await RespServer.ShowAsync(client, "MGET k k\r\n", "*2\r\n$10\r\n1234567890\r\n$10\r\n1234567890\r\n");
+            await RespServer.ShowAsync(client, "MGET k k k\r\n", "-ERR the values are larger than one reply may be\r\n");
+        }
+    }
+
+    [Fact]
     public async Task A_store_that_is_full_takes_no_more_and_goes_on()
     {
         var (server, endPoint) = await RespServer.StartAsync("--Resp:MaxKeys=2", "--Resp:MaxMemoryInBytes=1000");
