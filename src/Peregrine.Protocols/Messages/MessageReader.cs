@@ -97,6 +97,7 @@ public sealed class MessageReader<TMessage>
         }
 
         GiveBackRest();
+        WasCancelled = false;
         var read = _input.ReadAsync(cancellationToken);
         return read.IsCompletedSuccessfully ? new ValueTask<bool>(Take(read.Result)) : WaitAsync(read);
     }
@@ -203,6 +204,11 @@ public sealed class MessageReader<TMessage>
             {
                 left = read.Buffer.Length;
                 LeaveIn(read.Buffer);
+                if (read.IsCanceled)
+                {
+                    // It is meant for who reads next.
+                    _input.CancelPendingRead();
+                }
             }
         }
 
@@ -222,6 +228,9 @@ public sealed class MessageReader<TMessage>
         return next;
     }
 
+    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
+    internal bool WasCancelled { get; private set; }
+
     /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
     private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
 
@@ -232,6 +241,8 @@ public sealed class MessageReader<TMessage>
     {
         if (read.IsCanceled)
         {
+            WasCancelled = true;
+
             // Nothing new of it is examined: the next read brings it again.
             LeaveIn(read.Buffer);
             throw new OperationCanceledException("The pending read of the input was cancelled.");

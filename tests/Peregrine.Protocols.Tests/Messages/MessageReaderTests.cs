@@ -235,6 +235,17 @@ public sealed class MessageReaderTests
     }
 
     [Fact]
+    public async Task A_cancellation_is_not_lost_with_a_switch_of_formats()
+    {
+        var frames = new MessageReader<ReadOnlySequence<byte>>(_pipe.Reader, new LengthFieldReader(new() { Width = 1 }));
+        await WriteAsync((byte)'5', (byte)'6');
+        _pipe.Reader.CancelPendingRead();
+        var digits = frames.SwitchTo(new DigitReader());
+        await Assert.ThrowsAsync<OperationCanceledException>(async () => await digits.ReadAsync());
+        Assert.Equal(2, digits.Release());
+    }
+
+    [Fact]
     public async Task What_is_left_is_counted_also_behind_a_cancelled_wait()
     {
         var reader = new MessageReader<ReadOnlySequence<byte>>(_pipe.Reader, new LengthFieldReader(new() { Width = 1 }));
