@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 
 namespace Peregrine.Protocols;
@@ -8,10 +9,10 @@ namespace Peregrine.Protocols;
 /// </summary>
 internal sealed class FlushLoop : IThreadPoolWorkItem
 {
-    private readonly Lock _lock = new();
     // As the transport's receives.
     private const int MostInTurn = 64;
 
+    private readonly Lock _lock = new();
     private readonly PipeWriter _output;
     private readonly Action _onFlushed;
 
@@ -115,6 +116,17 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         {
             return _failure is null ? new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true)) : FailedLocked();
         }
+    }
+
+    /// <summary>True if an exception is that of the output's failure, or one by which it was told later.</summary>
+    public bool HasFailedBy(Exception exception, [NotNullWhen(true)] out Exception? failure)
+    {
+        lock (_lock)
+        {
+            failure = _failure;
+        }
+
+        return failure is not null && (exception == failure || (exception is InvalidOperationException && exception.InnerException == failure));
     }
 
     /// <summary>What is added from here on is dropped.</summary>
