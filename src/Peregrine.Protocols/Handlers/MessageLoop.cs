@@ -208,7 +208,7 @@ internal sealed class MessageLoop<TIn, TOut>
         {
             await AwaitAsync(handling, context).ConfigureAwait(false);
             left = Leave(slot);
-            await _flow.FlushAsync(0, CancellationToken.None).ConfigureAwait(false);
+            await _flow.FlushAsync(_flow.Writer.PendingBytes, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception exception)
         {

@@ -57,6 +57,9 @@ internal sealed class ReplyOrder(MessageFlow flow)
         if (turn is not null)
         {
             await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+
+            // What was kept is pending now, with what others have written.
+            pending = flow.Writer.PendingBytes;
         }
 
         return slot.IsDropped ? await DroppedAsync().ConfigureAwait(false) : await flow.FlushAsync(pending, cancellationToken).ConfigureAwait(false);

@@ -133,6 +133,40 @@ public sealed class ConcurrencyTests
     }
 
     [Fact]
+    public async Task A_large_answer_that_has_its_turn_while_more_is_begun_is_sent_and_waits_for_the_peer()
+    {
+        var large = new string('b', 100_000);
+        using var mayGoOn = new ManualResetEventSlim();
+        var connection = new HandledConnection(
+            builder => builder.UseMessages(
+                s_words, s_words,
+                async (context, message) =>
+                {
+                    if (message == "hold")
+                    {
+                        // The loop is in the middle of a read, and keeps small answers together.
+                        Interlocked.Increment(ref _begun);
+                        Assert.True(mayGoOn.Wait(HandledConnection.Limit));
+                        return;
+                    }
+
+                    await Gate(message).Task;
+                    await context.WriteAsync(message == "b" ? large : message);
+                },
+                options => options.MaxConcurrency = 4),
+            window: 20_000);
+        Gate("b").SetResult();
+        await connection.SendAsync("a b hold ");
+        await UntilAsync(() => Volatile.Read(ref _begun) == 1);
+        Gate("a").SetResult();
+        await UntilAsync(() => connection.Flushes == 1);
+        mayGoOn.Set();
+        Assert.Equal($"a {large} ", await connection.ReceiveAsync(large.Length + 3));
+        await connection.EndInputAsync();
+        await connection.EndedAsync();
+    }
+
+    [Fact]
     public async Task Behind_a_close_what_is_said_at_the_end_goes_out()
     {
         await using var services = new ServiceCollection().BuildServiceProvider();
