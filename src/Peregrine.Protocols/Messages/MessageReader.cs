@@ -307,11 +307,23 @@ public sealed class MessageReader<TMessage>
 
     private void Keep(in ReadOnlySequence<byte> buffer)
     {
-        _buffer = buffer;
+        // Where what is consumed ends with its segment, it goes on with the next one that has bytes: a format may look at the first span.
+        _buffer = buffer.FirstSpan.IsEmpty ? buffer.Slice(FirstByteOf(buffer)) : buffer;
         _consumedInFirst = 0;
-        _leftInFirst = buffer.FirstSpan.Length;
-        _first = buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
-        _last = buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
+        _leftInFirst = _buffer.FirstSpan.Length;
+        _first = _buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
+        _last = _buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
+    }
+
+    private static SequencePosition FirstByteOf(in ReadOnlySequence<byte> buffer)
+    {
+        var at = buffer.Start;
+        for (var next = at; buffer.TryGet(ref next, out var part) && part.IsEmpty && next.GetObject() is not null;)
+        {
+            at = next;
+        }
+
+        return at;
     }
 
     private void LeaveIn(in ReadOnlySequence<byte> buffer) => _input.AdvanceTo(buffer.Start, buffer.GetPosition(Math.Min(_givenBack, buffer.Length)));
