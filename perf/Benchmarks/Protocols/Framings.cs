@@ -28,6 +28,8 @@ internal static class Framings
         Of("length-field", () => new LengthFieldReader(), new LengthFieldWriter(), s_message),
         Of("line", () => new LineReader(), new LineWriter(), s_line),
         Of("netstring", () => new NetstringReader(), new NetstringWriter(), s_message),
+        Of("resp-command", () => new RespCommandReader(), WriteCommand, command => command.Count == 3 && command[2].SequenceEqual(s_message)),
+        Of("resp-value", () => new RespValueReader(), output => Resp3(output).WriteBulkString(s_message), value => value.Bytes.ToArray().AsSpan().SequenceEqual(s_message)),
         Of("slip", () => new SlipReader(), new SlipWriter(), s_message),
         Of("slip-decoded", () => new SlipReader(), new SlipWriter(), s_escaped),
         StompAndSyslog.StompFrames,
@@ -35,6 +37,17 @@ internal static class Framings
         StompAndSyslog.SyslogMessages,
         Of("varint", () => new VarintReader(), new VarintWriter(), s_message),
     ];
+
+    private static RespWriter Resp3(IBufferWriter<byte> output) => new(output, RespVersion.Resp3);
+
+    private static void WriteCommand(IBufferWriter<byte> output)
+    {
+        var writer = Resp3(output);
+        writer.WriteArrayHeader(3);
+        writer.WriteBulkString("SET"u8);
+        writer.WriteBulkString("key"u8);
+        writer.WriteBulkString(s_message);
+    }
 
     /// <summary>A framing of bytes.</summary>
     private static Framing<ReadOnlySequence<byte>> Of(

@@ -11,6 +11,11 @@ internal static class ReaderTargets
     /// <summary>Small, so that inputs are often above it.</summary>
     private const int Most = 64;
 
+    private static readonly RespOptions s_resp = new()
+    {
+        MaxMessageSizeInBytes = Most, MaxArguments = 5, MaxBulkLengthInBytes = 20, MaxLineLengthInBytes = 30, MaxDepth = 3,
+    };
+
     public static IReadOnlyDictionary<string, ReaderTarget> All { get; } = new SortedDictionary<string, ReaderTarget>(StringComparer.Ordinal)
     {
         ["cobs"] = Of(() => new CobsReader(Most), "\u0003ab\u0002c\0", "\u0001\0", "\u0004abc\0", "\u0001\u0001\u0002a\0"),
@@ -32,6 +37,11 @@ internal static class ReaderTargets
         ["line"] = Of(() => new LineReader(new LineOptions { MaxMessageSizeInBytes = Most }), "abc\r\n", "a\rb\n", "\n"),
         ["line-crlf"] = Of(() => new LineReader(new LineOptions { Ending = LineEnding.CrLf, EndOfInputEndsLine = true, MaxMessageSizeInBytes = Most }), "abc\r\n", "a\nb\r\n"),
         ["netstring"] = Of(() => new NetstringReader(Most), "3:abc,", "0:,", "12:abcdefghijkl,"),
+        ["resp-command"] = Of(
+            () => new RespCommandReader(s_resp), DescribeCommand, "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "set k \"a \\x41\\n\" 'b\\''\r\n", "\r\n*0\r\n*-1\r\nPING\n", "*1\r\n$0\r\n\r\n"),
+        ["resp-value"] = Of(
+            () => new RespValueReader(s_resp), DescribeValue, "|1\r\n+k\r\n:-1\r\n*2\r\n$1\r\na\r\n_\r\n", "%1\r\n#t\r\n,-1.5e3\r\n", "~2\r\n(-12\r\n=5\r\ntxt:a\r\n",
+            ">1\r\n!4\r\nERR \r\n", "-ERR a\r\n", "$-1\r\n*-1\r\n,inf\r\n"),
         ["slip"] = Of(() => new SlipReader(Most), "\u00C0ab\u00DB\u00DC\u00DB\u00DDc\u00C0", "abc\u00C0"),
         ["stomp"] = Of(
             () => new StompReader(new StompOptions { MaxHeaders = 3, MaxHeaderLineSizeInBytes = 20, MaxBodySizeInBytes = 16, MaxMessageSizeInBytes = Most }), Describe,
@@ -46,6 +56,39 @@ internal static class ReaderTargets
         ["varint"] = Of(() => new VarintReader(new VarintOptions { MaxMessageSizeInBytes = Most }), "\u0003abc", "\0", "\u0082\0ab"),
         ["varint-64"] = Of(() => new VarintReader(new VarintOptions { Is64Bit = true, MaxMessageSizeInBytes = Most }), "\u0003abc", "\0", "\u0082\u0080\u0080\u0080\u0080\u0080\0ab"),
     };
+
+    private static string DescribeCommand(RespCommand command)
+    {
+        var description = "";
+        for (var i = 0; i < command.Count; i++)
+        {
+            ReaderTarget.Require(command[i].SequenceEqual(command.GetSequence(i).ToArray()), "An argument is not the same in one piece.");
+            description += Convert.ToHexString(command[i]) + " ";
+        }
+
+        return description;
+    }
+
+    private static string DescribeValue(RespValue value)
+    {
+        var attributes = value.Attributes.IsNull ? "" : DescribeValue(value.Attributes);
+        var content = value.Type switch
+        {
+            RespType.Integer => FormattableString.Invariant($"{value.GetInteger()}"),
+            RespType.Double => FormattableString.Invariant($"{value.GetDouble()}"),
+            RespType.Boolean => $"{value.GetBoolean()}",
+            _ => Convert.ToHexString(value.Format.ToArray()) + Convert.ToHexString(value.Bytes.ToArray()),
+        };
+        var count = 0;
+        foreach (var element in value)
+        {
+            content += $" {DescribeValue(element)}";
+            count++;
+        }
+
+        ReaderTarget.Require(count == value.Count, "It does not have as many values as it says.");
+        return $"{attributes}{value.Type}({content})";
+    }
 
     private static string Describe(StompFrame frame)
     {

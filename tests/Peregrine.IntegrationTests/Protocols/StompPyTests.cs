@@ -47,7 +47,7 @@ public sealed class StompPyTests
         try
         {
             var port = ((IPEndPoint)host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0]).Port;
-            var output = await ClientProcess.RunShellAsync($"python3 - {port} <<'END'\n{Client}\nEND\n");
+            var output = await ClientProcess.RunShellAsync($"{RequiresPythonModuleFactAttribute.Interpreter} - {port} <<'END'\n{Client}\nEND\n");
             Assert.Equal(
                 """
                 connected 1.2
