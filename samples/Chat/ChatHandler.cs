@@ -91,7 +91,7 @@ public sealed class ChatHandler(ChatRooms rooms) : MessageHandler<string, string
             return;
         }
 
-        if (!rooms.TryTakeName(_member!, name))
+        if (!rooms.TryTakeName(_member!, name, _name))
         {
             await TellAsync(context, $"* Somebody is {name} already.");
             return;

@@ -19,7 +19,7 @@ public sealed class ChatRooms(ConnectionRegistry registry, SlowReceiverPolicy sl
     }
 
     /// <summary>Takes a name, in place of the one before. False if somebody has it.</summary>
-    public bool TryTakeName(RegisteredConnection member, string name)
+    public bool TryTakeName(RegisteredConnection member, string name, string before)
     {
         ArgumentNullException.ThrowIfNull(member);
         if (!_byName.TryAdd(name, member))
@@ -27,7 +27,7 @@ public sealed class ChatRooms(ConnectionRegistry registry, SlowReceiverPolicy sl
             return false;
         }
 
-        var before = member.Key;
+        // Not by the key, which a connection that has ended has no more.
         member.SetKey(name);
         Free(member, before);
         return true;
@@ -58,11 +58,5 @@ public sealed class ChatRooms(ConnectionRegistry registry, SlowReceiverPolicy sl
     public async ValueTask SayAsync(string room, string text, RegisteredConnection? except = null) =>
         await registry.Group(room).BroadcastAsync(text, Lines, slowReaders, except);
 
-    private void Free(RegisteredConnection member, string? name)
-    {
-        if (name is not null)
-        {
-            _byName.TryRemove(KeyValuePair.Create(name, member));
-        }
-    }
+    private void Free(RegisteredConnection member, string name) => _byName.TryRemove(KeyValuePair.Create(name, member));
 }

@@ -5,7 +5,7 @@ public sealed class MessageHandlerOptions
 {
     /// <summary>
     /// How many messages of one connection are handled at once. From 1, the default: the next one when the handler of the last is done, so that a view is valid until
-    /// then. At the limit, nothing more is read. With more than one, each handler begins in the order of the messages, and a view is valid up to its first wait only.
+    /// then. At the limit, nothing more is read; one that is done and waits for its turn (<see cref="RepliesInOrder"/>) counts. With more than one, each handler begins in the order of the messages, and a view is valid up to its first wait only.
     /// </summary>
     public int MaxConcurrency { get; set; } = 1;
 

@@ -58,9 +58,14 @@ internal sealed class MessageLoop<TIn, TOut>
         if (_failure is { } failure)
         {
             // Of an output that has failed, the server knows the first failure, and that it is the peer's.
-            ExceptionDispatchInfo.Throw(failure is InvalidOperationException { InnerException: (IOException or OperationCanceledException) and var first } ? first : failure);
+            ExceptionDispatchInfo.Throw(_flow.Writer.HasFailedBy(failure, out var first) ? first : failure);
         }
     }
+
+    private bool MustTellStop => _isStopAsked && !_isStopTold;
+
+    /// <summary>The next message of what was read. A stop does not wait for all of them, which may be many.</summary>
+    private bool MayHandle => !_flow.IsClosing && !MustTellStop;
 
     private void AskToStop()
     {
@@ -95,7 +100,7 @@ internal sealed class MessageLoop<TIn, TOut>
         handling = default;
         try
         {
-            while (!_flow.IsClosing && TryHandle(_context, out handling))
+            while (MayHandle && TryHandle(out handling))
             {
                 if (!handling.IsCompletedSuccessfully)
                 {
@@ -152,69 +157,91 @@ internal sealed class MessageLoop<TIn, TOut>
     /// <summary>Begins to handle the next message. False, and the place is given back, if there is none.</summary>
     private bool TryBegin(SemaphoreSlim places)
     {
-        if (_flow.IsClosing)
-        {
-            places.Release();
-            return false;
-        }
-
-        var slot = _order?.Enter();
-        var context = slot is null ? _context : new MessageContext<TOut>(_flow, _format, slot);
+        var (context, slot) = (_context, (ReplySlot?)null);
         ValueTask handling;
-        bool isFound;
         try
         {
-            isFound = TryHandle(context, out handling);
+            _isReading = true;
+            if (!MayHandle || !_reader.TryRead(out var message))
+            {
+                places.Release();
+                return false;
+            }
+
+            // Not before there is a message: a place in the order is kept until its turn.
+            _isReading = false;
+            (context, slot) = Enter(holdsPlace: true);
+            handling = _handler.OnMessageAsync(context, message);
         }
         catch (Exception exception)
         {
-            isFound = true;
+            if (_isReading)
+            {
+                (context, slot) = Enter(holdsPlace: true);
+                if (exception is not MessageFormatException { IsSkippable: true })
+                {
+                    // The next read would say the same, while this is being told.
+                    context.Close();
+                }
+            }
+
             handling = new ValueTask(Task.FromException(exception));
         }
 
-        if (!isFound || handling.IsCompletedSuccessfully)
+        if (handling.IsCompletedSuccessfully)
         {
             TakeResult(handling);
-            Leave(slot);
-            places.Release();
-            return isFound;
+            GiveBack(places, Leave(slot));
+        }
+        else
+        {
+            _ = FinishAsync(handling, context, slot, places);
         }
 
-        _ = FinishAsync(handling, context, slot, places);
         return true;
     }
 
     private async Task FinishAsync(ValueTask handling, MessageContext<TOut> context, ReplySlot? slot, SemaphoreSlim places)
     {
+        var left = 0;
         try
         {
             await AwaitAsync(handling, context).ConfigureAwait(false);
-            Leave(slot);
-            await _flow.FlushAsync(0, CancellationToken.None).ConfigureAwait(false);
+            left = Leave(slot);
+            await _flow.FlushAsync(_flow.Writer.PendingBytes, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
             // Of several, the first one is told.
             Interlocked.CompareExchange(ref _failure, exception, null);
             context.Close();
-            Leave(slot);
+            if (left == 0)
+            {
+                left = Leave(slot);
+            }
         }
         finally
         {
-            places.Release();
+            GiveBack(places, left);
         }
     }
 
-    private void Leave(ReplySlot? slot)
+    private (MessageContext<TOut> Context, ReplySlot? Slot) Enter(bool holdsPlace) =>
+        _order?.Enter(holdsPlace) is { } slot ? (new MessageContext<TOut>(_flow, _format, slot), slot) : (_context, null);
+
+    /// <summary>How many places are free by it.</summary>
+    private int Leave(ReplySlot? slot) => slot is null ? 1 : _order!.Leave(slot);
+
+    private static void GiveBack(SemaphoreSlim places, int count)
     {
-        if (slot is not null)
+        if (count > 0)
         {
-            _order!.Leave(slot);
+            places.Release(count);
         }
     }
 
     /// <summary>Takes one message, and begins to handle it. False if there is none.</summary>
-    private bool TryHandle(MessageContext<TOut> context, out ValueTask handling)
+    private bool TryHandle(out ValueTask handling)
     {
         _isReading = true;
         if (!_reader.TryRead(out var message))
@@ -225,7 +252,7 @@ internal sealed class MessageLoop<TIn, TOut>
         }
 
         _isReading = false;
-        handling = _handler.OnMessageAsync(context, message);
+        handling = _handler.OnMessageAsync(_context, message);
         return true;
     }
 
@@ -274,7 +301,7 @@ internal sealed class MessageLoop<TIn, TOut>
     {
         while (!_flow.IsClosing)
         {
-            if (_isStopAsked && !_isStopTold)
+            if (MustTellStop)
             {
                 _isStopTold = true;
                 await InOrderAsync(_handler.OnStoppingAsync).ConfigureAwait(false);
@@ -285,7 +312,7 @@ internal sealed class MessageLoop<TIn, TOut>
             {
                 return await _reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false);
             }
-            catch (OperationCanceledException exception) when (_flow.WasWoken && exception is not ConnectionAbortedException)
+            catch (OperationCanceledException) when (_flow.WasWoken && _reader.WasCancelled)
             {
                 // Whatever it was woken for, it looks.
             }
@@ -303,20 +330,14 @@ internal sealed class MessageLoop<TIn, TOut>
     /// <summary>What is written goes out behind the answers to all messages that came before.</summary>
     private async ValueTask InOrderAsync(Func<MessageContext<TOut>, ValueTask> action)
     {
-        if (_order is null)
-        {
-            await action(_context).ConfigureAwait(false);
-            return;
-        }
-
-        var slot = _order.Enter();
+        var (context, slot) = Enter(holdsPlace: false);
         try
         {
-            await action(new MessageContext<TOut>(_flow, _format, slot)).ConfigureAwait(false);
+            await action(context).ConfigureAwait(false);
         }
         finally
         {
-            _order.Leave(slot);
+            Leave(slot);
         }
     }
 
@@ -353,5 +374,5 @@ internal sealed class MessageLoop<TIn, TOut>
 
     /// <summary>The connection has ended under a handler, which is no error of a message.</summary>
     private bool IsOfConnection(Exception exception) =>
-        exception is OperationCanceledException or IOException && _flow.Connection.ConnectionClosed.IsCancellationRequested;
+        (exception is OperationCanceledException && _flow.Connection.ConnectionClosed.IsCancellationRequested) || _flow.Writer.HasFailedBy(exception, out _);
 }

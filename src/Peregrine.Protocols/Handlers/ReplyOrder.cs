@@ -13,12 +13,16 @@ internal sealed class ReplyOrder(MessageFlow flow)
     // Under the lock: those whose handlers are not done, and behind one that is not, those that are.
     private readonly Queue<ReplySlot> _slots = new();
 
+    // The last is done: what the others write is dropped, and not what is written outside of the order.
+    private bool _isOver;
+
     /// <summary>The place of the next message.</summary>
-    public ReplySlot Enter()
+    /// <param name="holdsPlace">It is one of those that may be there at once.</param>
+    public ReplySlot Enter(bool holdsPlace)
     {
         lock (_lock)
         {
-            var slot = new ReplySlot(this) { IsFirst = _slots.Count == 0 };
+            var slot = new ReplySlot(this, holdsPlace) { IsFirst = _slots.Count == 0 };
             _slots.Enqueue(slot);
             return slot;
         }
@@ -31,7 +35,8 @@ internal sealed class ReplyOrder(MessageFlow flow)
         {
             if (slot.IsFirst)
             {
-                return flow.Writer.TryWrite(message, out pending);
+                pending = 0;
+                return !_isOver && flow.Writer.TryWrite(message, out pending);
             }
 
             message.MoveTo(slot.Kept ??= new PendingBytes());
@@ -52,6 +57,9 @@ internal sealed class ReplyOrder(MessageFlow flow)
         if (turn is not null)
         {
             await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+
+            // What was kept is pending now, with what others have written.
+            pending = flow.Writer.PendingBytes;
         }
 
         return slot.IsDropped ? await DroppedAsync().ConfigureAwait(false) : await flow.FlushAsync(pending, cancellationToken).ConfigureAwait(false);
@@ -60,19 +68,18 @@ internal sealed class ReplyOrder(MessageFlow flow)
     public ValueTask<FlushResult> DroppedAsync() => flow.Writer.DroppedAsync();
 
     /// <summary>Its handler is done. What may go out now is written, and not flushed.</summary>
-    public void Leave(ReplySlot slot)
+    /// <returns>How many have left that held a place: none as long as it waits for its turn, and then those that have waited for it too.</returns>
+    public int Leave(ReplySlot slot)
     {
+        var left = 0;
         List<TaskCompletionSource>? turns = null;
         lock (_lock)
         {
             slot.IsDone = true;
             while (_slots.TryPeek(out var first) && first.IsDone)
             {
-                if (first.IsLast)
-                {
-                    flow.Writer.End();
-                }
-
+                _isOver |= first.IsLast;
+                left += first.HoldsPlace ? 1 : 0;
                 _slots.Dequeue();
                 if (_slots.TryPeek(out var next) && MakeFirst(next) is { } turn)
                 {
@@ -85,6 +92,8 @@ internal sealed class ReplyOrder(MessageFlow flow)
         {
             turn.TrySetResult();
         }
+
+        return left;
     }
 
     private TaskCompletionSource? MakeFirst(ReplySlot slot)
@@ -92,7 +101,7 @@ internal sealed class ReplyOrder(MessageFlow flow)
         slot.IsFirst = true;
         if (slot.Kept is { } kept)
         {
-            slot.IsDropped = !flow.Writer.TryWrite(kept, out _);
+            slot.IsDropped = _isOver || !flow.Writer.TryWrite(kept, out _);
             kept.Clear();
             slot.Kept = null;
         }

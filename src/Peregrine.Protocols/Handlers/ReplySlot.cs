@@ -3,8 +3,11 @@ using System.IO.Pipelines;
 namespace Peregrine.Protocols.Handlers;
 
 /// <summary>The place of one message in the order of the answers. What it has is under the lock of the order.</summary>
-internal sealed class ReplySlot(ReplyOrder order)
+internal sealed class ReplySlot(ReplyOrder order, bool holdsPlace)
 {
+    /// <summary>It is one of those that may be there at once, until it leaves: one that is done and waits for its turn is kept as well.</summary>
+    public bool HoldsPlace => holdsPlace;
+
     /// <summary>It writes to the output, and not to what is kept.</summary>
     public bool IsFirst { get; set; }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 
 namespace Peregrine.Protocols;
@@ -8,6 +9,9 @@ namespace Peregrine.Protocols;
 /// </summary>
 internal sealed class FlushLoop : IThreadPoolWorkItem
 {
+    // As the transport's receives.
+    private const int MostInTurn = 64;
+
     private readonly Lock _lock = new();
     private readonly PipeWriter _output;
     private readonly Action _onFlushed;
@@ -112,6 +116,17 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         {
             return _failure is null ? new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true)) : FailedLocked();
         }
+    }
+
+    /// <summary>True if an exception is that of the output's failure, or one by which it was told later.</summary>
+    public bool HasFailedBy(Exception exception, [NotNullWhen(true)] out Exception? failure)
+    {
+        lock (_lock)
+        {
+            failure = _failure;
+        }
+
+        return failure is not null && (exception == failure || (exception is InvalidOperationException && exception.InnerException == failure));
     }
 
     /// <summary>What is added from here on is dropped.</summary>
@@ -312,11 +327,10 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>Flushes, as long as there is something and flushes are over at once.</summary>
+    /// <summary>Flushes, as long as there is something and flushes are over at once; then others have their turn, for which this thread, maybe an event loop, is there as well.</summary>
     private void Run()
     {
-        bool goesOn;
-        do
+        for (var left = MostInTurn; ; left--)
         {
             var flush = Send();
             if (!flush.IsCompleted)
@@ -326,16 +340,24 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
             }
 
             var exception = ResultOf(flush, out var result);
-            goesOn = EndFlush(result, exception);
+            if (!EndFlush(result, exception, isLast: left == 1))
+            {
+                return;
+            }
+
+            if (left == 1)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
         }
-        while (goesOn);
     }
 
     /// <summary>Ends a flush that the caller has made for itself; what others have written meanwhile is not its business.</summary>
     private Exception? EndOwn(ValueTask<FlushResult> flush, out FlushResult result)
     {
         var exception = ResultOf(flush, out result);
-        if (EndFlush(result, exception, isOwn: true))
+        if (EndFlush(result, exception, isLast: true))
         {
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
@@ -357,8 +379,8 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>True if there is a next flush: it has begun, and the caller makes it; a flush that was somebody's own leaves it queued, and the caller queues it.</summary>
-    private bool EndFlush(FlushResult result, Exception? exception, bool isOwn = false)
+    /// <summary>True if there is a next flush: it has begun, and the caller makes it; behind the last that this one makes it is left queued, and the caller queues it.</summary>
+    private bool EndFlush(FlushResult result, Exception? exception, bool isLast = false)
     {
         FlushWaiter? over, dropped = null;
         bool goesOn;
@@ -380,7 +402,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
             }
 
             goesOn = !_pending.IsEmpty;
-            if (goesOn && !isOwn)
+            if (goesOn && !isLast)
             {
                 BeginFlushLocked();
             }
@@ -391,7 +413,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         }
 
         // One that is alone goes on here; several must not wait for each other, nor the next flush or a caller for one.
-        var isAlone = !isOwn && !goesOn && over is { Next: null } && dropped is null;
+        var isAlone = !isLast && !goesOn && over is { Next: null } && dropped is null;
         EndWaits(over, result, exception, isAlone);
         EndWaits(dropped, result, exception, isAlone: false);
         return goesOn;

@@ -56,6 +56,13 @@ internal sealed class FlushWaiter : IValueTaskSource<FlushResult>
         {
             _registration = cancellationToken.UnsafeRegister(
                 static (state, token) => ((FlushWaiter)state!).TryEnd(default, new OperationCanceledException(token), isAlone: false), this);
+
+            // Against the flush, which ends the wait and then looks for the registration: one of the two sees the other's.
+            Interlocked.MemoryBarrier();
+            if (_isOver != 0)
+            {
+                _registration.Unregister();
+            }
         }
 
         return task;
@@ -67,7 +74,12 @@ internal sealed class FlushWaiter : IValueTaskSource<FlushResult>
     /// <param name="isAlone">Nobody is kept waiting if the waiting flow goes on at once.</param>
     public void EndByFlush(FlushResult result, Exception? exception, bool isAlone)
     {
-        TryEnd(result, exception, isAlone);
+        // Not left to who waits: nobody may, and a token that lives long would keep all of those.
+        if (TryEnd(result, exception, isAlone))
+        {
+            _registration.Unregister();
+        }
+
         LetGo();
     }
 
@@ -97,12 +109,12 @@ internal sealed class FlushWaiter : IValueTaskSource<FlushResult>
         }
     }
 
-    private void TryEnd(FlushResult result, Exception? exception, bool isAlone)
+    private bool TryEnd(FlushResult result, Exception? exception, bool isAlone)
     {
         // The flush against the token: the first one says how it ends.
         if (Interlocked.Exchange(ref _isOver, 1) != 0)
         {
-            return;
+            return false;
         }
 
         _source.RunContinuationsAsynchronously = !isAlone;
@@ -114,6 +126,8 @@ internal sealed class FlushWaiter : IValueTaskSource<FlushResult>
         {
             _source.SetException(exception);
         }
+
+        return true;
     }
 
     private void LetGo()

@@ -23,7 +23,7 @@ public interface IMessageReader<TMessage>
     int MaxMessageSizeInBytes => MessageSizes.DefaultMost;
 
     /// <summary>Takes the first message.</summary>
-    /// <param name="input">What was received and not consumed: any number of segments, never empty.</param>
+    /// <param name="input">What was received and not consumed: any number of segments, the first of which is not empty.</param>
     /// <param name="consumed">
     /// The beginning of <paramref name="input"/>. To be moved behind the message; and, where there is none yet, behind bytes that belong to no message and
     /// are not needed any more.

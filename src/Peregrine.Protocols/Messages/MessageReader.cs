@@ -97,6 +97,7 @@ public sealed class MessageReader<TMessage>
         }
 
         GiveBackRest();
+        WasCancelled = false;
         var read = _input.ReadAsync(cancellationToken);
         return read.IsCompletedSuccessfully ? new ValueTask<bool>(Take(read.Result)) : WaitAsync(read);
     }
@@ -203,6 +204,11 @@ public sealed class MessageReader<TMessage>
             {
                 left = read.Buffer.Length;
                 LeaveIn(read.Buffer);
+                if (read.IsCanceled)
+                {
+                    // It is meant for who reads next.
+                    _input.CancelPendingRead();
+                }
             }
         }
 
@@ -222,6 +228,9 @@ public sealed class MessageReader<TMessage>
         return next;
     }
 
+    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
+    internal bool WasCancelled { get; private set; }
+
     /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
     private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
 
@@ -232,6 +241,8 @@ public sealed class MessageReader<TMessage>
     {
         if (read.IsCanceled)
         {
+            WasCancelled = true;
+
             // Nothing new of it is examined: the next read brings it again.
             LeaveIn(read.Buffer);
             throw new OperationCanceledException("The pending read of the input was cancelled.");
@@ -296,11 +307,23 @@ public sealed class MessageReader<TMessage>
 
     private void Keep(in ReadOnlySequence<byte> buffer)
     {
-        _buffer = buffer;
+        // Where what is consumed ends with its segment, it goes on with the next one that has bytes: a format may look at the first span.
+        _buffer = buffer.FirstSpan.IsEmpty ? buffer.Slice(FirstByteOf(buffer)) : buffer;
         _consumedInFirst = 0;
-        _leftInFirst = buffer.FirstSpan.Length;
-        _first = buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
-        _last = buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
+        _leftInFirst = _buffer.FirstSpan.Length;
+        _first = _buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
+        _last = _buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
+    }
+
+    private static SequencePosition FirstByteOf(in ReadOnlySequence<byte> buffer)
+    {
+        var at = buffer.Start;
+        for (var next = at; buffer.TryGet(ref next, out var part) && part.IsEmpty && next.GetObject() is not null;)
+        {
+            at = next;
+        }
+
+        return at;
     }
 
     private void LeaveIn(in ReadOnlySequence<byte> buffer) => _input.AdvanceTo(buffer.Start, buffer.GetPosition(Math.Min(_givenBack, buffer.Length)));

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 
 namespace Peregrine.Protocols;
@@ -145,8 +146,8 @@ public sealed class MessageWriter
     /// <summary>What is told of a message that was dropped.</summary>
     internal ValueTask<FlushResult> DroppedAsync() => _loop.DroppedAsync();
 
-    /// <summary>What is written from here on is dropped; what was written before goes out with the next flush.</summary>
-    internal void End() => _loop.End();
+    /// <summary>True if <paramref name="exception"/> says that the output has failed; <paramref name="failure"/> is what the output has thrown.</summary>
+    internal bool HasFailedBy(Exception exception, [NotNullWhen(true)] out Exception? failure) => _loop.HasFailedBy(exception, out failure);
 
     /// <summary>Where a message is encoded, for a short time.</summary>
     internal static PendingBytes RentScratch()

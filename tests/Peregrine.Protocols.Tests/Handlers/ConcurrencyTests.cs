@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Peregrine.Protocols.Tests.Handlers;
 
@@ -100,6 +101,83 @@ public sealed class ConcurrencyTests
     }
 
     [Fact]
+    public async Task Messages_that_need_no_answer_are_not_read_without_end_behind_a_slow_one()
+    {
+        var connection = new HandledConnection(builder => builder.UseMessages(
+            s_words, s_words,
+            async (context, message) =>
+            {
+                Interlocked.Increment(ref _begun);
+                if (message == "slow")
+                {
+                    await Gate(message).Task;
+                    await context.WriteAsync(message);
+                }
+            },
+            options => options.MaxConcurrency = 4));
+        await connection.SendAsync("slow ");
+        await connection.SendAsync(string.Concat(Enumerable.Repeat("note ", 10_000)));
+        await UntilAsync(() => Volatile.Read(ref _begun) >= 4);
+        for (var i = 0; i < 1000; i++)
+        {
+            await Task.Yield();
+        }
+
+        // Each of them would have a place in the order.
+        Assert.Equal(4, Volatile.Read(ref _begun));
+        Gate("slow").SetResult();
+        await connection.EndInputAsync();
+        Assert.Equal("slow ", await connection.ReceiveAllAsync());
+        await connection.EndedAsync();
+        Assert.Equal(10_001, _begun);
+    }
+
+    [Fact]
+    public async Task A_large_answer_that_has_its_turn_while_more_is_begun_is_sent_and_waits_for_the_peer()
+    {
+        var large = new string('b', 100_000);
+        using var mayGoOn = new ManualResetEventSlim();
+        var connection = new HandledConnection(
+            builder => builder.UseMessages(
+                s_words, s_words,
+                async (context, message) =>
+                {
+                    if (message == "hold")
+                    {
+                        // The loop is in the middle of a read, and keeps small answers together.
+                        Interlocked.Increment(ref _begun);
+                        Assert.True(mayGoOn.Wait(HandledConnection.Limit));
+                        return;
+                    }
+
+                    await Gate(message).Task;
+                    await context.WriteAsync(message == "b" ? large : message);
+                },
+                options => options.MaxConcurrency = 4),
+            window: 20_000);
+        Gate("b").SetResult();
+        await connection.SendAsync("a b hold ");
+        await UntilAsync(() => Volatile.Read(ref _begun) == 1);
+        Gate("a").SetResult();
+        await UntilAsync(() => connection.Flushes == 1);
+        mayGoOn.Set();
+        Assert.Equal($"a {large} ", await connection.ReceiveAsync(large.Length + 3));
+        await connection.EndInputAsync();
+        await connection.EndedAsync();
+    }
+
+    [Fact]
+    public async Task Behind_a_close_what_is_said_at_the_end_goes_out()
+    {
+        await using var services = new ServiceCollection().BuildServiceProvider();
+        using var connection = new HandledConnection(
+            builder => builder.UseMessageHandler<Leaving, string, string>(s_words, s_words, options => options.MaxConcurrency = 4), services);
+        await connection.SendAsync("one quit ");
+        Assert.Equal("one quit bye ", await connection.ReceiveAllAsync());
+        await connection.EndedAsync();
+    }
+
+    [Fact]
     public async Task Any_handlers_of_any_speed_answer_in_order()
     {
         const int Messages = 20_000;
@@ -170,5 +248,19 @@ public sealed class ConcurrencyTests
             Assert.True(TimeProvider.System.GetElapsedTime(deadline) < HandledConnection.Limit, "It does not come.");
             await Task.Yield();
         }
+    }
+
+    private sealed class Leaving : MessageHandler<string, string>
+    {
+        public override async ValueTask OnMessageAsync(MessageContext<string> context, string message)
+        {
+            await context.WriteAsync(message);
+            if (message == "quit")
+            {
+                context.Close();
+            }
+        }
+
+        public override async ValueTask OnDisconnectedAsync(MessageContext<string> context, Exception? exception) => await context.WriteAsync("bye");
     }
 }

@@ -60,13 +60,22 @@ internal sealed class HandledConnection : IConnectionLifetimeNotificationFeature
 
     public async Task SendAsync(byte[] bytes) => await _toServer.Writer.WriteAsync(bytes);
 
-    public async Task EndInputAsync() => await _toServer.Writer.CompleteAsync();
+    public async Task EndInputAsync(Exception? exception = null) => await _toServer.Writer.CompleteAsync(exception);
 
-    public async Task StopReadingAsync() => await _toClient.Reader.CompleteAsync();
+    public async Task StopReadingAsync(Exception? exception = null) => await _toClient.Reader.CompleteAsync(exception);
 
     public void RequestClose() => _stopping.Cancel();
 
     public void Abort() => _connection.Abort();
+
+    /// <summary>As <see cref="Abort"/>, and the connection's token has fired.</summary>
+    public async Task AbortAsync()
+    {
+        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = _connection.ConnectionClosed.Register(closed.SetResult);
+        _connection.Abort();
+        await closed.Task.WaitAsync(Limit, TimeProvider.System);
+    }
 
     /// <summary>What the server sends next, of a length that is known.</summary>
     public async Task<string> ReceiveAsync(int length)

@@ -97,6 +97,56 @@ public sealed class MessageErrorTests
         Assert.Equal("It judges nothing.", judge.Ended?.Message);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public async Task What_cannot_be_skipped_is_told_once_however_long_the_place_takes(int concurrency)
+    {
+        var judge = new Judge { Action = MessageErrorAction.Skip, MayJudge = new TaskCompletionSource() };
+        var connection = With(judge, concurrency);
+        await connection.SendAsync("one end! two ");
+        Assert.Equal("one ", await connection.ReceiveAsync(4));
+        judge.MayJudge.SetResult();
+        Assert.Equal("peers,last:end!istheend. ", await connection.ReceiveAllAsync());
+        await connection.EndedAsync();
+        Assert.Equal(1, judge.Asked);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public async Task An_output_that_has_failed_is_no_error_of_a_message(int concurrency)
+    {
+        var judge = new Judge { Action = MessageErrorAction.Skip };
+        var connection = With(judge, concurrency);
+        var reset = new IOException("The peer has reset.");
+        await connection.StopReadingAsync(reset);
+        await connection.SendAsync("now.one now.two ");
+        Assert.Same(reset, await Assert.ThrowsAsync<IOException>(connection.EndedAsync));
+        Assert.Equal(0, judge.Asked);
+    }
+
+    [Fact]
+    public async Task What_a_handler_throws_is_told_as_it_is()
+    {
+        var mine = new InvalidOperationException("The database is away.", new IOException("Not this connection."));
+        var connection = new HandledConnection(builder => builder.UseMessages(s_words, s_words, (_, _) => throw mine));
+        await connection.SendAsync("one ");
+        Assert.Same(mine, await Assert.ThrowsAsync<InvalidOperationException>(connection.EndedAsync));
+    }
+
+    [Fact]
+    public async Task A_failure_of_a_handlers_own_comes_to_the_place_also_when_the_peer_has_ended_its_output()
+    {
+        var judge = new Judge { Action = MessageErrorAction.Skip };
+        var connection = With(judge, concurrency: 1);
+        await connection.AbortAsync();
+        await connection.SendAsync("io ");
+        await connection.EndInputAsync();
+        await connection.EndedAsync();
+        Assert.Equal(1, judge.Asked);
+    }
+
     [Fact]
     public async Task A_connection_that_ends_under_its_handler_is_no_error_of_a_message()
     {
@@ -106,7 +156,7 @@ public sealed class MessageErrorTests
         await judge.Waits.Task.WaitAsync(HandledConnection.Limit, TimeProvider.System);
         connection.Abort();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(connection.EndedAsync);
-        Assert.False(judge.IsAsked);
+        Assert.Equal(0, judge.Asked);
     }
 
     [Fact]
@@ -125,13 +175,17 @@ public sealed class MessageErrorTests
 
     private sealed class Judge : MessageHandler<string, string>
     {
+        private int _asked;
+
         public TaskCompletionSource Waits { get; } = new();
 
         public MessageErrorAction Action { get; init; }
 
         public bool Throws { get; init; }
 
-        public bool IsAsked { get; private set; }
+        public TaskCompletionSource? MayJudge { get; init; }
+
+        public int Asked => Volatile.Read(ref _asked);
 
         public Exception? Ended { get; private set; }
 
@@ -148,13 +202,24 @@ public sealed class MessageErrorTests
                 await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.Connection.ConnectionClosed);
             }
 
+            if (message == "io")
+            {
+                throw new IOException("A file is away.");
+            }
+
+            if (message.StartsWith("now.", StringComparison.Ordinal))
+            {
+                await context.Writer.WriteAsync(message, s_words);
+            }
+
             await (message.EndsWith("fail", StringComparison.Ordinal) ? throw new NotSupportedException("It fails.")
                 : context.WriteAsync(message.Replace("sp.", "s ", StringComparison.Ordinal)));
         }
 
         public override async ValueTask<MessageErrorAction> OnErrorAsync(MessageContext<string> context, MessageError problem)
         {
-            IsAsked = true;
+            Interlocked.Increment(ref _asked);
+            await (MayJudge?.Task ?? Task.CompletedTask);
             if (Throws)
             {
                 throw new InvalidOperationException("It judges nothing.");

@@ -85,6 +85,41 @@ public sealed class MessageHandlerLifetimeTests
         await connection.EndedAsync();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_request_to_end_does_not_wait_for_all_messages_of_a_read(int concurrency)
+    {
+        var gate = new TaskCompletionSource();
+        var begun = new TaskCompletionSource();
+        using var busy = new HandledConnection(builder => builder.UseMessages(
+            s_words, s_words,
+            async (context, message) =>
+            {
+                begun.TrySetResult();
+                await gate.Task;
+                await context.WriteAsync(message);
+            },
+            options => options.MaxConcurrency = concurrency));
+        await busy.SendAsync("a b c d ");
+        await begun.Task.WaitAsync(HandledConnection.Limit, TimeProvider.System);
+        busy.RequestClose();
+        gate.SetResult();
+        Assert.InRange((await busy.ReceiveAllAsync()).Length, 2, 2 * concurrency);
+        await busy.EndedAsync();
+    }
+
+    [Fact]
+    public async Task An_input_that_is_cancelled_for_good_ends_also_behind_a_goodbye()
+    {
+        await using var services = new ServiceCollection().BuildServiceProvider();
+        using var connection = With<Polite>(services);
+        connection.RequestClose();
+        Assert.Equal("leave ", await connection.ReceiveAsync(6));
+        await connection.EndInputAsync(new OperationCanceledException("The connection is closed."));
+        await Assert.ThrowsAsync<OperationCanceledException>(connection.EndedAsync);
+    }
+
     [Fact]
     public async Task A_handler_that_cannot_begin_ends_and_is_told_so()
     {

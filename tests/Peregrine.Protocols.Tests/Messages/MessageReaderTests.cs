@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
+using Peregrine.Protocols.Tests.Handlers;
 
 namespace Peregrine.Protocols.Tests.Messages;
 
@@ -232,6 +233,33 @@ public sealed class MessageReaderTests
         await WriteAsync(1, 2);
         await Assert.ThrowsAsync<OperationCanceledException>(async () => await reader.ReadAsync());
         Assert.Equal([0, 1, 2], (await reader.ReadAsync()).Message.ToArray());
+    }
+
+    [Fact]
+    public async Task What_a_format_is_given_begins_with_a_byte_though_a_message_has_ended_where_a_segment_does()
+    {
+        var reader = new MessageReader<Numbers.Number>(PipeReader.Create(Segments.Of(new byte[] { 1, 2, 3, 4 }, 0, 1, 1, 3)), new Numbers());
+        var numbers = new List<int>();
+        while (await reader.WaitToReadAsync())
+        {
+            while (reader.TryRead(out var number))
+            {
+                numbers.Add(number.Value);
+            }
+        }
+
+        Assert.Equal([1, 2, 3, 4], numbers);
+    }
+
+    [Fact]
+    public async Task A_cancellation_is_not_lost_with_a_switch_of_formats()
+    {
+        var frames = new MessageReader<ReadOnlySequence<byte>>(_pipe.Reader, new LengthFieldReader(new() { Width = 1 }));
+        await WriteAsync((byte)'5', (byte)'6');
+        _pipe.Reader.CancelPendingRead();
+        var digits = frames.SwitchTo(new DigitReader());
+        await Assert.ThrowsAsync<OperationCanceledException>(async () => await digits.ReadAsync());
+        Assert.Equal(2, digits.Release());
     }
 
     [Fact]

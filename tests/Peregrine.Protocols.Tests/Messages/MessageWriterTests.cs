@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 
 namespace Peregrine.Protocols.Tests.Messages;
 
@@ -45,6 +46,52 @@ public sealed class MessageWriterTests
         await Task.WhenAll(second, third, all).WaitAsync(s_limit, TimeProvider.System);
         Assert.Equal(2, output.Flushes);
         Assert.Equal([1, 2, 3], output.Messages().Select(message => message[0]));
+    }
+
+    [Fact]
+    public async Task A_flow_that_writes_without_end_does_not_keep_the_thread_that_has_ended_a_flush()
+    {
+        const int Messages = 10_000;
+        var output = new RefillingWriter();
+        var writer = new MessageWriter(output);
+        output.Refill = () =>
+        {
+            if (output.Flushes < Messages)
+            {
+                writer.Write(Message(1), s_sequences);
+                Forget(writer.FlushAsync());
+            }
+            else
+            {
+                output.IsOver.TrySetResult();
+            }
+        };
+        writer.Write(Message(1), s_sequences);
+        var first = writer.FlushAsync().AsTask();
+        writer.Write(Message(1), s_sequences);
+        Forget(writer.FlushAsync());
+        await Task.Run(output.EndFirst);
+        Assert.InRange(output.FlushesInFirstEnd, 1, 100);
+        await first.WaitAsync(s_limit, TimeProvider.System);
+        await output.IsOver.Task.WaitAsync(s_limit, TimeProvider.System);
+    }
+
+    [Fact]
+    public void A_wait_that_nobody_awaits_leaves_its_token_when_it_is_over()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var wait = Abandon(cancellation.Token);
+        GC.Collect();
+        Assert.False(wait.IsAlive);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference Abandon(CancellationToken token)
+        {
+            var waiter = FlushWaiter.Rent();
+            Forget(waiter.WaitAsync(token));
+            waiter.EndByFlush(default, exception: null, isAlone: false);
+            return new WeakReference(waiter);
+        }
     }
 
     [Fact]
@@ -278,5 +325,60 @@ public sealed class MessageWriterTests
             output.Write("half of it"u8);
             throw new MessageFormatException();
         }
+    }
+
+    /// <summary>As those who do not wait do.</summary>
+    private static void Forget(ValueTask<FlushResult> wait) => _ = wait.IsCompleted;
+
+    /// <summary>An output whose first flush ends when the test says so, and all others at once, each with more to send.</summary>
+    private sealed class RefillingWriter : PipeWriter
+    {
+        private readonly ArrayBufferWriter<byte> _bytes = new();
+        private readonly TaskCompletionSource<FlushResult> _first = new();
+        private int _ending;
+
+        public Action Refill { get; set; } = () => { };
+
+        public int Flushes { get; private set; }
+
+        public int FlushesInFirstEnd { get; private set; }
+
+        public TaskCompletionSource IsOver { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void EndFirst()
+        {
+            _ending = Environment.CurrentManagedThreadId;
+            _first.SetResult(default);
+            _ending = 0;
+        }
+
+        public override void Advance(int bytes) => _bytes.Advance(bytes);
+
+        public override void CancelPendingFlush() => throw new NotSupportedException();
+
+        public override void Complete(Exception? exception = null)
+        {
+        }
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+        {
+            _bytes.ResetWrittenCount();
+            if (++Flushes == 1)
+            {
+                return new ValueTask<FlushResult>(_first.Task);
+            }
+
+            if (_ending == Environment.CurrentManagedThreadId)
+            {
+                FlushesInFirstEnd++;
+            }
+
+            Refill();
+            return default;
+        }
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => _bytes.GetMemory(sizeHint);
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => _bytes.GetSpan(sizeHint);
     }
 }

@@ -44,6 +44,18 @@ public sealed class ChatTests : IDisposable
     }
 
     [Fact]
+    public async Task A_name_is_free_also_when_it_was_changed_behind_the_end_of_its_connection()
+    {
+        var ada = await EnterAsync("Ada", "tea");
+        await ada.AbortAsync();
+        await ada.SendAsync("/nick Eve\n");
+        await ada.EndInputAsync();
+        await ada.EndedAsync();
+        await EnterAsync("Ada", "tea");
+        await EnterAsync("Eve", "tea", others: 1);
+    }
+
+    [Fact]
     public async Task A_whisper_is_heard_by_one()
     {
         var ada = await EnterAsync("Ada", "tea");
