@@ -11,9 +11,9 @@ public enum ConnectionScheduling
 
     /// <summary>
     /// On the event loop that has seen the socket's event, without a thread in between: the fastest, for handlers that never block. One that
-    /// blocks stalls every connection of that loop. Linux only, and only if no socket was used in the process before the first endpoint of
-    /// this kind; otherwise it is the same as <see cref="ThreadPool"/>, which is logged. It turns on inline completions for every socket of the
-    /// process: what else the application does with sockets (HTTP clients, databases) goes on on the event loops too.
+    /// blocks stalls every connection of that loop, which is logged from 100 ms on. The loops are the server's own, one thread for each core; nothing else in the
+    /// process is changed, and connections that this side makes are as those of <see cref="ThreadPool"/>. Linux only; elsewhere it is the same as <see cref="ThreadPool"/>, which
+    /// is logged once.
     /// </summary>
     Inline,
 

@@ -6,7 +6,6 @@ using Microsoft.Extensions.ObjectPool;
 using Peregrine.Sockets.Connections;
 using Peregrine.Sockets.EventLoops;
 using Peregrine.Sockets.Listening;
-using Peregrine.Sockets.Scheduling;
 using Peregrine.Sockets.Time;
 using Peregrine.Sockets.Tuning;
 
@@ -38,12 +37,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     // 64 bits: the layouts of the system calls.
     private static readonly bool HasEpoll = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
 
-    private static int s_inlineReported;
     private static int s_loopsReported;
 
     private readonly ILogger _logger;
-    private readonly LoopWatch? _loopWatch;
-    private readonly LoopWatch _stallWatch;
+    private readonly StallReport _stalls;
     private readonly SocketTuning _tuning;
     private readonly GrantReport _grants;
     private readonly ObjectPool<SaeaStreamSocket.SendArgs> _sendArgs =
@@ -74,16 +71,12 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             Close = options.Close,
             Lingering = new LingeringCloses(options.Close.MaxLingering),
         };
-        if (options.Scheduling == ConnectionScheduling.Inline)
+        if (options.Scheduling != ConnectionScheduling.ThreadPool && !HasEpoll && Interlocked.Exchange(ref s_loopsReported, 1) == 0)
         {
-            _loopWatch = CreateLoopWatch();
-        }
-        else if (options.Scheduling == ConnectionScheduling.EventLoop && !HasEpoll && Interlocked.Exchange(ref s_loopsReported, 1) == 0)
-        {
-            SocketsLog.EventLoopNotPossible(_logger);
+            SocketsLog.EventLoopNotPossible(_logger, options.Scheduling);
         }
 
-        _stallWatch = new LoopWatch(options.TimeProvider, _logger);
+        _stalls = new StallReport(options.TimeProvider, _logger);
     }
 
     /// <summary>Listens on <paramref name="endpoint"/>. <see cref="IPAddress.IPv6Any"/> listens on IPv6 and, unless <see cref="SocketOptions.IPv6Only"/> is set, IPv4.</summary>
@@ -195,12 +188,15 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
     }
 
-    /// <summary>Null for connections on the runtime's sockets: elsewhere than on Linux, and for its inline completions.</summary>
-    private LoopOrigin? OriginOf(EndPoint address) =>
-        !HasEpoll || _options.UsesEventArgs || _loopWatch is not null ? null
-        : OriginOf(address, _options.Scheduling == ConnectionScheduling.EventLoop ? _options.EventLoops ?? LoopGroup.Shared : PoolLoops.Shared);
+    /// <summary>Null for connections on the runtime's sockets, elsewhere than on Linux.</summary>
+    private LoopOrigin? OriginOf(EndPoint address) => !HasEpoll || _options.UsesEventArgs ? null : OriginOf(address, _options.Scheduling switch
+    {
+        ConnectionScheduling.EventLoop => _options.EventLoops ?? LoopGroup.Shared,
+        ConnectionScheduling.Inline => LoopGroup.Inline,
+        _ => PoolLoops.Shared,
+    });
 
-    private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stallWatch, _logger);
+    private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stalls, _logger);
 
     private SocketConnectionListener Listen(Socket listening, bool isInherited, IAcceptor acceptor) =>
         new(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);
@@ -224,21 +220,6 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
             : new SocketAcceptor(listening, socket => Accepted(socket, address), _logger);
     }
 
-    private LoopWatch? CreateLoopWatch()
-    {
-        if (InlineCompletions.TryEnable())
-        {
-            return new LoopWatch(_settings.Heartbeat, _logger);
-        }
-
-        if (Interlocked.Exchange(ref s_inlineReported, 1) == 0)
-        {
-            SocketsLog.InlineNotPossible(_logger);
-        }
-
-        return null;
-    }
-
     private StreamConnection<SaeaStreamSocket> Accepted(Socket socket, EndPoint listener, EndPoint? peer = null)
     {
         _tuning.ApplyToAccepted(socket);
@@ -260,7 +241,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     }
 
     private StreamConnection<SaeaStreamSocket> Connected(Socket socket, EndPoint? local, bool lingerInBackground, EndPoint? peer = null) =>
-        new(new SaeaStreamSocket(socket, _sendArgs, _loopWatch, local), _settings, lingerInBackground)
+        new(new SaeaStreamSocket(socket, _sendArgs), _settings, lingerInBackground)
         {
             Socket = socket,
             LocalEndPoint = KnownAddress(local),

@@ -17,10 +17,6 @@ internal static partial class SocketsLog
     [LoggerMessage(3, LogLevel.Debug, "A connection accepted on {EndPoint} was gone before it could be served: {Error}.")]
     public static partial void AcceptedConnectionGone(ILogger logger, EndPoint endPoint, string error);
 
-    [LoggerMessage(4, LogLevel.Warning,
-        "Scheduling \"Inline\" is not possible, so \"ThreadPool\" is used: a socket was used in this process before, or the platform has no inline completions. Start the server before anything else uses sockets, or set DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 in the environment of the process.")]
-    public static partial void InlineNotPossible(ILogger logger);
-
     [LoggerMessage(5, LogLevel.Warning,
         "A handler of {EndPoint} has held an event loop for {Milliseconds:0} ms, in which no other connection of that loop was served: a handler that blocks or computes for long needs the scheduling \"ThreadPool\" instead of \"Inline\".")]
     public static partial void LoopHeld(ILogger logger, EndPoint? endPoint, double milliseconds);
@@ -39,8 +35,8 @@ internal static partial class SocketsLog
     [LoggerMessage(9, LogLevel.Error, "What ran on an event loop for {EndPoint} threw an exception; the loop goes on.")]
     public static partial void LoopWorkFailed(ILogger logger, EndPoint? endPoint, Exception exception);
 
-    [LoggerMessage(10, LogLevel.Warning, "Scheduling \"EventLoop\" is not possible, so \"ThreadPool\" is used: the event loops stand on epoll, which only Linux has.")]
-    public static partial void EventLoopNotPossible(ILogger logger);
+    [LoggerMessage(10, LogLevel.Warning, "Scheduling \"{Scheduling}\" is not possible, so \"ThreadPool\" is used: the event loops stand on epoll, which only Linux has.")]
+    public static partial void EventLoopNotPossible(ILogger logger, ConnectionScheduling scheduling);
 
     [LoggerMessage(11, LogLevel.Error, "The listening socket of {EndPoint} is gone: it was closed or shut down outside the transport. Nothing is accepted on it any more.")]
     public static partial void ListenerGone(ILogger logger, EndPoint endPoint);

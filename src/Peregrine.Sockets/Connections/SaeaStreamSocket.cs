@@ -1,12 +1,10 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.ObjectPool;
 using Microsoft.Win32.SafeHandles;
 using Peregrine.Sockets.Linux;
-using Peregrine.Sockets.Scheduling;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -24,13 +22,11 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     /// <param name="socket">Connected; belongs to the connection from here on.</param>
     /// <param name="sendArgs">Where the event args for a send that must wait come from.</param>
-    /// <param name="loopWatch">Of an endpoint whose completions stay on the event loops; null for one whose do not.</param>
-    /// <param name="endPoint">Whose connection it is, for the watch.</param>
-    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs, LoopWatch? loopWatch = null, EndPoint? endPoint = null)
+    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs)
     {
         // Only then do Receive and Send report would-block instead of blocking.
         socket.Blocking = false;
-        _state = new State(socket, sendArgs, loopWatch, endPoint);
+        _state = new State(socket, sendArgs);
     }
 
     // The kernel goes on counting what a reset left unacknowledged, and after the peer's FIN nothing else tells of the reset: a receive finds the FIN.
@@ -229,8 +225,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
     }
 
     /// <summary>One object, for a connection that waits keeps it: it is the event args of the receive, too.</summary>
-    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, LoopWatch? loopWatch, EndPoint? endPoint)
-        : SocketAsyncEventArgs(true), IThreadPoolWorkItem, IPeerWatcher
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool) : SocketAsyncEventArgs(true), IThreadPoolWorkItem, IPeerWatcher
     {
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
@@ -266,25 +261,19 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             Completions.OnPeerGone(isError || (isHangUp && !Ending.FinSent && Socket.ProtocolType == ProtocolType.Tcp));
 
         /// <summary>
-        /// Runs a completion where the endpoint's scheduling wants it. With inline completions, which hold for the whole process, it comes
-        /// on an event loop, and an endpoint that did not ask for that leaves the loop first.
+        /// Runs a completion on the thread pool. In a process with the runtime's inline completions, which hold for all of its sockets, it comes on an event
+        /// loop, and leaves it first.
         /// </summary>
-        public void Complete<TArgs>(TArgs args)
+        public static void Complete<TArgs>(TArgs args)
             where TArgs : class, IThreadPoolWorkItem
         {
             if (Thread.CurrentThread.IsThreadPoolThread)
             {
                 args.Execute();
             }
-            else if (loopWatch is null)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(args, preferLocal: false);
-            }
             else
             {
-                var loop = loopWatch.Enter(endPoint);
-                args.Execute();
-                loopWatch.Exit(loop);
+                ThreadPool.UnsafeQueueUserWorkItem(args, preferLocal: false);
             }
         }
 
@@ -335,7 +324,7 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
             return state;
         }
 
-        protected override void OnCompleted(SocketAsyncEventArgs e) => _state!.Complete(this);
+        protected override void OnCompleted(SocketAsyncEventArgs e) => State.Complete(this);
 
         void IThreadPoolWorkItem.Execute()
         {

@@ -1,6 +1,6 @@
 namespace Peregrine.Sockets.EventLoops;
 
-/// <summary>The event loops of the process, one for each core, which all endpoints share. They live as long as the process.</summary>
+/// <summary>The event loops of the process, one for each core, which all endpoints of a scheduling share. They live as long as the process.</summary>
 internal sealed class LoopGroup : ILoops
 {
     /// <summary>
@@ -12,13 +12,14 @@ internal sealed class LoopGroup : ILoops
     private static readonly TimeSpan SpareLimit = TimeSpan.FromSeconds(30);
     private static readonly Lock s_lock = new();
     private static LoopGroup? s_shared;
+    private static LoopGroup? s_inline;
 
     private readonly EventLoop[] _loops;
     private readonly LoopStallWatch _watch;
     private uint _next;
 
     /// <param name="loops">How many.</param>
-    /// <param name="mostHeld">How many threads handlers can hold before loops stand still.</param>
+    /// <param name="mostHeld">How many threads handlers can hold before loops stand still. With none, a loop stays on its thread.</param>
     /// <exception cref="System.Net.Sockets.SocketException">Descriptors are short.</exception>
     /// <exception cref="InvalidOperationException">Threads cannot be started.</exception>
     public LoopGroup(int loops, int mostHeld = MostHeld)
@@ -56,7 +57,7 @@ internal sealed class LoopGroup : ILoops
         }
 
         Threads.Prepare();
-        _watch = new LoopStallWatch(_loops, Threads);
+        _watch = new LoopStallWatch(_loops, Threads, isInline: mostHeld == 0);
     }
 
     /// <summary>The process's, made when it is first asked for. A failure is not kept: descriptors may be there at the next attempt.</summary>
@@ -68,6 +69,19 @@ internal sealed class LoopGroup : ILoops
             lock (s_lock)
             {
                 return s_shared ??= new LoopGroup(Environment.ProcessorCount);
+            }
+        }
+    }
+
+    /// <summary>Those of the scheduling <see cref="ConnectionScheduling.Inline"/>: a handler that holds one holds it.</summary>
+    /// <inheritdoc cref="Shared" path="/exception"/>
+    public static LoopGroup Inline
+    {
+        get
+        {
+            lock (s_lock)
+            {
+                return s_inline ??= new LoopGroup(Environment.ProcessorCount, mostHeld: 0);
             }
         }
     }

@@ -3,8 +3,8 @@ using Peregrine.Sockets.Linux;
 namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>
-/// Notices loops that handlers hold, and gives them to other threads. It looks every 5 ms while there is something to do, every millisecond
-/// while handlers keep holding loops, and not at all while every loop waits.
+/// Notices loops that handlers hold, and gives them to other threads, or reports them where there are none by intention (<see cref="LoopGroup.Inline"/>). It looks every 5 ms
+/// while there is something to do, every millisecond while handlers keep holding loops, and not at all while every loop waits.
 /// </summary>
 internal sealed class LoopStallWatch
 {
@@ -24,18 +24,26 @@ internal sealed class LoopStallWatch
     // Longer than it takes a server with little to do until its next message: going to sleep and waking up costs more than to look.
     private const int TicksToSleep = 40;
 
+    // Where a loop is only reported, there is no haste.
+    private static readonly TimeSpan InlineTick = TimeSpan.FromMilliseconds(25);
+
     private readonly TimeProvider _clock = TimeProvider.System;
     private readonly EventLoop[] _loops;
     private readonly LoopThreads _threads;
     private readonly Seen[] _seen;
+    private readonly bool _isInline;
 
     // A monitor, because it waits at once: what spins first would take the time of a loop, on a core that both share.
     private readonly object _gate = new();
     private int _isAsleep;
     private int _alert;
 
-    public LoopStallWatch(EventLoop[] loops, LoopThreads threads)
+    /// <param name="loops">The loops.</param>
+    /// <param name="threads">The threads that run them.</param>
+    /// <param name="isInline">No thread takes over.</param>
+    public LoopStallWatch(EventLoop[] loops, LoopThreads threads, bool isInline)
     {
+        _isInline = isInline;
         _loops = loops;
         _threads = threads;
         _seen = new Seen[loops.Length];
@@ -61,7 +69,7 @@ internal sealed class LoopStallWatch
         {
             for (var quiet = 0; quiet < TicksToSleep; quiet++)
             {
-                var tick = _alert > 0 ? AlertTick : Tick;
+                var tick = _alert > 0 ? AlertTick : _isInline ? InlineTick : Tick;
                 _alert = Math.Max(0, _alert - 1);
                 var before = _clock.GetTimestamp();
                 lock (_gate)
@@ -161,10 +169,10 @@ internal sealed class LoopStallWatch
         }
 
         var held = _clock.GetElapsedTime(seen.Since);
-        if (held >= Scheduling.LoopWatch.Limit && !seen.IsReported && loop.OriginAt(seen.Position) is { } origin)
+        if (held >= StallReport.Limit && !seen.IsReported && loop.OriginAt(seen.Position) is { } origin)
         {
             seen.IsReported = true;
-            origin.Watch.ReportStall(origin.EndPoint, held, _threads.Total);
+            origin.Stalls.Report(origin.EndPoint, held, _threads.Total, _isInline);
         }
     }
 

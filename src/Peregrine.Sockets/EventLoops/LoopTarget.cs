@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
-using Peregrine.Sockets.Scheduling;
 
 namespace Peregrine.Sockets.EventLoops;
 
@@ -27,4 +26,4 @@ internal abstract class LoopTarget(LoopOrigin origin) : IThreadPoolWorkItem
 }
 
 /// <summary>What the connections of one listener share on the event loops.</summary>
-internal sealed record LoopOrigin(ILoops Loops, EndPoint? EndPoint, LoopWatch Watch, ILogger Logger);
+internal sealed record LoopOrigin(ILoops Loops, EndPoint? EndPoint, StallReport Stalls, ILogger Logger);

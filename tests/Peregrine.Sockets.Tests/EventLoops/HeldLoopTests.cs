@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 
@@ -162,6 +163,60 @@ public sealed class HeldLoopTests
             await AssertEchoAsync(client);
             client.Dispose();
         }
+    }
+
+    [LinuxFact]
+    public async Task A_loop_that_is_handed_to_nobody_waits_for_its_handler_which_is_logged_as_of_Inline()
+    {
+        using var gate = new ManualResetEventSlim();
+        await using var server = await LoopServer.StartAsync(connection => EchoOrHoldAsync(connection, gate), mostHeld: 0);
+        using var held = await server.ConnectAsync();
+        using var other = await server.ConnectAsync();
+        await AssertEchoAsync(held);
+        await AssertEchoAsync(other);
+        await held.SendAsync(new[] { Hold });
+        while (server.Log.WithId(5).Count == 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+        }
+
+        var report = Assert.Single(server.Log.WithId(5));
+        Assert.Contains(server.EndPoint.ToString()!, report, StringComparison.Ordinal);
+        Assert.Contains("\"ThreadPool\" instead of \"Inline\"", report, StringComparison.Ordinal);
+        await other.SendAsync("x"u8.ToArray());
+        Assert.False(other.Poll(TimeSpan.FromMilliseconds(50), SelectMode.SelectRead));
+        gate.Set();
+        Assert.Equal(Hold, await ReceiveAsync(held));
+        Assert.Equal((byte)'x', await ReceiveAsync(other));
+        Assert.Empty(server.Log.WithId(8));
+    }
+
+    [LinuxTheory]
+    [InlineData(ConnectionScheduling.Inline)]
+    [InlineData(ConnectionScheduling.EventLoop)]
+    [InlineData(ConnectionScheduling.ThreadPool)]
+    public async Task Handlers_go_on_where_the_scheduling_says(ConnectionScheduling scheduling)
+    {
+        var places = new ConcurrentBag<(string? Name, bool IsOfPool)>();
+        await using var server = await LoopServer.StartAsync(
+            async connection =>
+            {
+                while (await ReadByteAsync(connection).ConfigureAwait(false) is { } message)
+                {
+                    places.Add((Thread.CurrentThread.Name, Thread.CurrentThread.IsThreadPoolThread));
+                    await connection.Transport.Output.WriteAsync(new[] { message }).ConfigureAwait(false);
+                }
+            },
+            scheduling);
+        using var client = await server.ConnectAsync();
+        for (var i = 0; i < 10; i++)
+        {
+            await AssertEchoAsync(client);
+        }
+
+        Assert.All(places, place => Assert.Equal(scheduling == ConnectionScheduling.ThreadPool, place.IsOfPool));
+        Assert.All(places, place => Assert.Equal(scheduling != ConnectionScheduling.ThreadPool, place.Name == "Peregrine event loop"));
+        Assert.Empty(server.Log.WithId(10));
     }
 
     [LinuxFact]

@@ -33,7 +33,11 @@ internal sealed class LoopServer : IAsyncDisposable
     public static Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, int loops = 1, int mostHeld = 16) =>
         StartAsync(handler, new SocketTransportOptions { Scheduling = ConnectionScheduling.EventLoop, EventLoops = new LoopGroup(loops, mostHeld), Close = Close });
 
-    public static Task<LoopServer> StartOnThreadPoolAsync(Func<ConnectionContext, Task> handler) => StartAsync(handler, new SocketTransportOptions { Close = Close });
+    public static Task<LoopServer> StartOnThreadPoolAsync(Func<ConnectionContext, Task> handler) => StartAsync(handler, ConnectionScheduling.ThreadPool);
+
+    /// <summary>As an application has it.</summary>
+    public static Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, ConnectionScheduling scheduling) =>
+        StartAsync(handler, new SocketTransportOptions { Scheduling = scheduling, Close = Close });
 
     private static async Task<LoopServer> StartAsync(Func<ConnectionContext, Task> handler, SocketTransportOptions options)
     {
