@@ -148,12 +148,7 @@ public sealed class HeldLoopTests
             await client.SendAsync(new[] { Hold });
         }
 
-        while (server.Log.WithId(8).Count == 0)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
-        }
-
-        var report = Assert.Single(server.Log.WithId(8));
+        var report = await LoggedAsync(server, 8);
         Assert.Contains(server.EndPoint.ToString()!, report, StringComparison.Ordinal);
         Assert.Contains("all of the 3 threads", report, StringComparison.Ordinal);
         gate.Set();
@@ -175,12 +170,7 @@ public sealed class HeldLoopTests
         await AssertEchoAsync(held);
         await AssertEchoAsync(other);
         await held.SendAsync(new[] { Hold });
-        while (server.Log.WithId(5).Count == 0)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
-        }
-
-        var report = Assert.Single(server.Log.WithId(5));
+        var report = await LoggedAsync(server, 5);
         Assert.Contains(server.EndPoint.ToString()!, report, StringComparison.Ordinal);
         Assert.Contains("\"ThreadPool\" instead of \"Inline\"", report, StringComparison.Ordinal);
         await other.SendAsync("x"u8.ToArray());
@@ -246,6 +236,19 @@ public sealed class HeldLoopTests
         }
 
         Assert.Equal(20, server.Log.WithId(9).Count);
+    }
+
+    /// <summary>What is logged once, when it is.</summary>
+    private static async Task<string> LoggedAsync(LoopServer server, int id)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        while (server.Log.WithId(id).Count == 0)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < TestTimeout.Limit, $"There is no entry with id {id}.");
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+        }
+
+        return Assert.Single(server.Log.WithId(id));
     }
 
     private static async Task EchoOrHoldAsync(ConnectionContext connection, ManualResetEventSlim gate)
