@@ -45,7 +45,7 @@ internal static class DatagramMetrics
 
     private static KeyValuePair<string, object?> TagOf(DatagramEndpoint endpoint) => new("peregrine.endpoint", endpoint.Name);
 
-    private static string NameOf(DatagramDropReason reason) => reason switch
+    internal static string NameOf(DatagramDropReason reason) => reason switch
     {
         DatagramDropReason.ReceiveBufferFull => "receive_buffer_full",
         DatagramDropReason.Truncated => "truncated",
