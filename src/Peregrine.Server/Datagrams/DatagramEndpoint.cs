@@ -22,6 +22,7 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     private readonly ILogger _logger;
     private volatile IReadOnlyList<IDatagramSocket> _sockets;
     private volatile bool _isSuspended;
+    private volatile bool _isClosed;
     private bool _isStarted;
     private bool _isStopped;
 
@@ -170,6 +171,7 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     /// <summary>Gives the addresses up. After it, nothing is sent.</summary>
     public async Task CloseAsync()
     {
+        _isClosed = true;
         _subscription?.Dispose();
         _heartbeat.Stop();
         await CloseSocketsAsync().ConfigureAwait(false);
@@ -220,6 +222,12 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
 
     private void OnHandlerFailed(DatagramBatch batch, Exception exception)
     {
+        if (_isClosed && exception is ObjectDisposedException or OperationCanceledException)
+        {
+            Counters.AddDropped(DatagramDropReason.Stopping, batch.Count); // It was left behind at the deadline, and its socket closed under it.
+            return;
+        }
+
         // Without those that middleware has taken out, and counted.
         Counters.AddDropped(DatagramDropReason.HandlerFailed, batch.Count);
 
