@@ -116,7 +116,9 @@ public readonly struct DatagramAddress : IEquatable<DatagramAddress>
     public override bool Equals([NotNullWhen(true)] object? obj) => obj is DatagramAddress other && Equals(other);
 
     /// <summary>Seeded for each process, so that a peer cannot choose addresses that collide.</summary>
-    public override int GetHashCode() => HashCode.Combine(_upper, _lower, ((ulong)_scope << 16) | _port);
+    public override int GetHashCode() =>
+        // By halves: the hash of an ulong is its two halves combined, before any seed, so that addresses that collide would be free to choose.
+        HashCode.Combine((uint)(_upper >> 32), (uint)_upper, (uint)(_lower >> 32), (uint)_lower, _scope, _port);
 
     /// <summary>As in 192.0.2.1:7000 or [2001:db8::1]:7000.</summary>
     public override string ToString() => ToIPEndPoint().ToString();

@@ -13,6 +13,9 @@ internal readonly record struct PeerNetwork
 
     private PeerNetwork(ulong bits) => _bits = bits;
 
+    /// <summary>All of it, for a hash with a seed: that of a record lets whoever forges addresses choose networks that collide.</summary>
+    public ulong Bits => _bits;
+
     /// <summary>It is not counted: it is exempt, or has no address. (The number is that of 255.255.255.255, which no peer has.)</summary>
     public static PeerNetwork None { get; } = new(ulong.MaxValue);
 
