@@ -77,6 +77,6 @@ internal sealed class Metric(MetricKind kind)
     private double Percentile(double part)
     {
         _times.Sort();
-        return _times[(int)(part * (_times.Count - 1))];
+        return _times[(int)Math.Ceiling(part * _times.Count) - 1]; // Nearest rank.
     }
 }
