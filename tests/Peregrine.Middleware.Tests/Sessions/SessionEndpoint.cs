@@ -31,7 +31,7 @@ internal sealed class SessionEndpoint : IDatagramBuilder
 
     public RecordedLog Log { get; } = new(LogLevel.Debug);
 
-    public RecordedSender Sender { get; } = new();
+    public RecordedSender Sender { get; set; } = new();
 
     public DatagramDelegate Delegate => _sessions.OnDatagramsAsync;
 

@@ -100,6 +100,20 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public async Task A_session_sends_by_the_socket_that_it_was_last_heard_on()
+    {
+        var endpoint = new SessionEndpoint(_handled.ReadAsync);
+        endpoint.Receive(From(Peer(1), 1));
+        var session = await _handled.SessionWithAsync(Peer(1));
+        var first = endpoint.Sender;
+        endpoint.Sender = new RecordedSender();
+        endpoint.Receive(From(Peer(1), 1));
+        Assert.True(session.TrySend([2]));
+        Assert.Empty(first.Sent);
+        Assert.Single(endpoint.Sender.Sent);
+    }
+
+    [Fact]
     public async Task An_idle_session_ends_and_what_is_sent_to_it_does_not_keep_it()
     {
         var endpoint = new SessionEndpoint(_handled.ReadAsync, options => options.IdleTimeout = TimeSpan.FromSeconds(30));
