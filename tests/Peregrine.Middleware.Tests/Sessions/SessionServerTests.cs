@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Peregrine.Server;
+using Peregrine.Server.Datagrams;
 
 namespace Peregrine.Middleware.Tests.Sessions;
 
@@ -60,7 +61,7 @@ public sealed class SessionServerTests
         var stopping = host.StopAsync();
         foreach (var client in clients)
         {
-            Assert.Equal("bye"u8, await ReceiveAsync(client).Bounded());
+            Assert.Equal("bye"u8.ToArray(), await ReceiveAsync(client).Bounded());
             client.Dispose();
         }
 
