@@ -1,9 +1,10 @@
 using Microsoft.Extensions.Logging;
+using Xunit.Abstractions;
 using static Peregrine.Middleware.Tests.Sessions.SessionEndpoint;
 
 namespace Peregrine.Middleware.Tests.Sessions;
 
-public sealed class AdmissionTests
+public sealed class AdmissionTests(ITestOutputHelper output)
 {
     private const int Seed = 20_261;
 
@@ -170,6 +171,8 @@ public sealed class AdmissionTests
 
         await endpoint.StopAsync().Bounded();
         var sent = endpoint.Sender.Sent.ToLookup(static sent => sent.Path.RemoteAddress);
+        output.WriteLine($"{endpoint.Sender.Sent.Count} answers; the most to an address is {Enumerable.Range(0, received.Length)
+            .Max(peer => sent[Peer(peer)].Sum(static sent => (double)sent.Payload.Length) / received[peer]):F4} times its bytes");
         Assert.True(endpoint.Sender.Sent.Count > 10_000);
         for (var peer = 0; peer < received.Length; peer++)
         {

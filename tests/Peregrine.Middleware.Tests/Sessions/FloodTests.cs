@@ -1,11 +1,12 @@
 using Peregrine.Middleware.Sessions;
 using Peregrine.Middleware.Tests.Pipes;
+using Xunit.Abstractions;
 using static Peregrine.Middleware.Tests.Sessions.SessionEndpoint;
 
 namespace Peregrine.Middleware.Tests.Sessions;
 
 [Collection(MeasuredAlone.Name)]
-public sealed class FloodTests
+public sealed class FloodTests(ITestOutputHelper output)
 {
     private const int Seed = 20_263;
     private const int Flood = 200_000;
@@ -65,6 +66,7 @@ public sealed class FloodTests
 
         await endpoint.StopAsync().Bounded();
         await endpoint.AssertEmptyAsync();
+        output.WriteLine($"{_handled.Delivered} delivered, {endpoint.DroppedOnReceipt()} dropped; most sessions {mostSessions} and {mostEnding} ending, {mostRented} bytes rented, {mostGrowth} bytes grown");
         Assert.Equal(Flood, _handled.Delivered + endpoint.DroppedOnReceipt());
         Assert.Equal(MaxSessions, mostSessions);
         Assert.InRange(mostEnding, 0, MaxSessions);
@@ -199,6 +201,8 @@ public sealed class FloodTests
             least = Math.Min(least, (GC.GetTotalAllocatedBytes(precise: true) - before) / Rounds);
         }
 
+        output.WriteLine($"{(double)least / Sessions} bytes for each datagram");
+
         // A closure and what the runtime does; an object for each datagram were a hundred of them.
         Assert.InRange(least, 0, 24 * Sessions / 4);
     }
@@ -250,6 +254,7 @@ public sealed class FloodTests
 
             // The p99 of a thousand in a fraction of a millisecond is noise below it.
             var (p99Alone, p99Beside) = (alone.Order().ElementAt(3), beside.Order().ElementAt(3));
+            output.WriteLine($"p99 {clock.GetElapsedTime(0, p99Alone).TotalMicroseconds:F0} µs alone, {clock.GetElapsedTime(0, p99Beside).TotalMicroseconds:F0} µs beside a slow one");
             Assert.InRange(p99Beside, 0, Math.Max(2 * p99Alone, clock.TimestampFrequency / 100));
 
             async Task<long> RoundAsync()

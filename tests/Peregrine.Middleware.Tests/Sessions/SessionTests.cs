@@ -330,6 +330,15 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public async Task What_a_handler_was_at_when_it_returned_is_given_back()
+    {
+        var endpoint = new SessionEndpoint(async session => Assert.True(await session.GetAsyncEnumerator().MoveNextAsync()));
+        endpoint.Receive(From(Peer(1), 1));
+        await endpoint.AssertEmptyAsync();
+        Assert.Empty(endpoint.Log.Entries);
+    }
+
+    [Fact]
     public async Task A_handler_class_is_an_instance_of_each_session_and_is_disposed_with_it()
     {
         var seen = new Seen();
