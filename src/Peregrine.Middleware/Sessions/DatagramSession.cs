@@ -20,8 +20,8 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
 {
     private readonly Lock _sync = new();
     private readonly SessionMiddleware _owner;
-    private readonly DatagramSender _sender;
     private readonly SessionQueue _queue;
+    private DatagramSender _sender;
     private DatagramPath _path;
     private long _allowance;
     private long _lastReceived;
@@ -122,15 +122,9 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <exception cref="ObjectDisposedException">The endpoint is closed.</exception>
     public bool TrySend(ReadOnlySpan<byte> payload, DatagramMarks marks = default)
     {
-        DatagramDropReason? refusal;
-        DatagramPath path;
-        lock (_sync)
-        {
-            refusal = SpendLocked(payload.Length);
-            path = _path;
-        }
+        var refusal = Spend(payload.Length, out var path, out var sender);
 
-        return refusal is null ? _sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
+        return refusal is null ? sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
     }
 
     /// <summary>Queues a copy of the payload to be sent to the peer, and waits for room while the queue of the endpoint is full.</summary>
@@ -142,20 +136,14 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <exception cref="ObjectDisposedException">The endpoint is closed.</exception>
     public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> payload, DatagramMarks marks = default, CancellationToken cancellationToken = default)
     {
-        DatagramDropReason? refusal;
-        DatagramPath path;
-        lock (_sync)
-        {
-            refusal = SpendLocked(payload.Length);
-            path = _path;
-        }
+        var refusal = Spend(payload.Length, out var path, out var sender);
 
         if (refusal is { } reason)
         {
             return new ValueTask<bool>(Refuse(reason));
         }
 
-        var sending = _sender.SendAsync(payload, path, marks, cancellationToken);
+        var sending = sender.SendAsync(payload, path, marks, cancellationToken);
         if (!sending.IsCompletedSuccessfully)
         {
             return WaitAsync(sending);
@@ -183,8 +171,10 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     {
         DatagramDropReason? refusal;
         DatagramPath path;
+        DatagramSender sender;
         lock (_sync)
         {
+            sender = _sender;
             ref var allowance = ref _queue.AnswerLocked(out path);
             refusal = path.RemoteAddress == _path.RemoteAddress ? SpendLocked(payload.Length)
                 : _isClosed ? DatagramDropReason.SendFailed
@@ -192,7 +182,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
                 : DatagramDropReason.AmplificationLimit;
         }
 
-        return refusal is null ? _sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
+        return refusal is null ? sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
     }
 
     /// <summary>
@@ -211,10 +201,11 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
 
     /// <summary>Takes a datagram, or drops and counts it.</summary>
     /// <param name="datagram">The datagram.</param>
+    /// <param name="sender">That of the socket by which it came.</param>
     /// <param name="now">The clock's time.</param>
     /// <param name="answered">The bytes that were answered to it already.</param>
     /// <returns>False if the session has ended: then it is not counted.</returns>
-    internal bool TryReceive(in Datagram datagram, long now, int answered)
+    internal bool TryReceive(in Datagram datagram, DatagramSender sender, long now, int answered)
     {
         bool wake;
         lock (_sync)
@@ -225,6 +216,9 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
             }
 
             Volatile.Write(ref _lastReceived, now);
+
+            // A session outlives a socket that an endpoint closes and binds again.
+            _sender = sender;
             if (!_isValidated && datagram.RemoteAddress == _path.RemoteAddress)
             {
                 _allowance += Amplification.AllowanceOf(datagram.Payload.Length) - answered;
@@ -288,6 +282,15 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
         lock (_sync)
         {
             _path = path;
+        }
+    }
+
+    private DatagramDropReason? Spend(int bytes, out DatagramPath path, out DatagramSender sender)
+    {
+        lock (_sync)
+        {
+            (path, sender) = (_path, _sender);
+            return SpendLocked(bytes);
         }
     }
 

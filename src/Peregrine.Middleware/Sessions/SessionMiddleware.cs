@@ -132,7 +132,7 @@ internal sealed class SessionMiddleware
         }
 
         // One that has ended is not in the table by the time that it says so: its peer is a newcomer.
-        if (Table.Find(in key) is not { } session || !session.TryReceive(in datagram, now, answered: 0))
+        if (Table.Find(in key) is not { } session || !session.TryReceive(in datagram, sender, now, answered: 0))
         {
             Admit(in datagram, key, sender, now);
         }
@@ -163,7 +163,7 @@ internal sealed class SessionMiddleware
         }
 
         var answered = (int)(Amplification.AllowanceOf(datagram.Payload.Length) - allowance);
-        if (!session.TryReceive(in datagram, now, answered))
+        if (!session.TryReceive(in datagram, sender, now, answered))
         {
             Counters.AddDropped(DatagramDropReason.SessionEnded);
         }
