@@ -32,6 +32,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private readonly ReceiveErrors _errors;
     private readonly bool _isOnPool;
     private readonly Turn _turn = new();
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _registration = new();
     private readonly QueuedSender _sender;
     private CountedDescriptor _descriptor;
@@ -135,6 +136,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         _sender.Flush();
     }
 
+    /// <summary>Waits for no handler: only for system calls, which do not wait, so that the port is free afterwards.</summary>
     public ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
@@ -147,7 +149,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
             WakeReceive();
         }
 
-        return default;
+        return new ValueTask(_closed.Task);
     }
 
     public override void OnEvents(uint events)
@@ -220,7 +222,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 // Memory is short.
                 SocketsLog.LoopWorkFailed(Origin.Logger, Origin.EndPoint, exception);
                 _errors.Next(SocketError.NoBufferSpaceAvailable, out var delay);
-                await Task.Delay(delay, _clock).ConfigureAwait(false);
+                await DelayAsync(delay).ConfigureAwait(false);
             }
         }
     }
@@ -249,7 +251,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 }
                 else if (_errors.Next(Errno.ToSocketError(-received), out var delay))
                 {
-                    await Task.Delay(delay, _clock).ConfigureAwait(false);
+                    await DelayAsync(delay).ConfigureAwait(false);
                 }
 
                 continue;
@@ -358,9 +360,14 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
 
     private ValueTask YieldAsync()
     {
-        _turn.Begin();
-        _loop.Post(_turn, Origin);
+        _turn.BeginOn(_loop, Origin);
         return _turn.Task;
+    }
+
+    private async ValueTask DelayAsync(TimeSpan delay)
+    {
+        await Task.Delay(delay, _clock).ConfigureAwait(false);
+        await YieldAsync().ConfigureAwait(false);
     }
 
     /// <summary>It looks again, as if it had been told of datagrams.</summary>
@@ -415,12 +422,15 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         if (_ownsSocket)
         {
             _socket.Dispose();
-            return;
+        }
+        else
+        {
+            // Closed, it would stay in the set: it is not the last descriptor of its socket.
+            _loop.Set.Remove(number);
+            SocketCalls.Close(number);
         }
 
-        // Closed, it would stay in the set: it is not the last descriptor of its socket.
-        _loop.Set.Remove(number);
-        SocketCalls.Close(number);
+        _closed.SetResult();
     }
 
     private static int TakeDescriptor(Socket socket, bool ownsSocket)

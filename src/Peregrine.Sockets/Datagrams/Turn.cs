@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Peregrine.Sockets.EventLoops;
 
 namespace Peregrine.Sockets.Datagrams;
 
@@ -6,9 +7,19 @@ namespace Peregrine.Sockets.Datagrams;
 internal sealed class Turn : IValueTaskSource, IThreadPoolWorkItem
 {
     private ManualResetValueTaskSourceCore<bool> _source;
+    private Loop? _loop;
+    private LoopOrigin? _origin;
 
     /// <summary>Before anybody may execute it.</summary>
     public void Begin() => _source.Reset();
+
+    /// <summary>It is executed on a loop, as soon as it is awaited: not before, for then whoever awaits it would go on where it is.</summary>
+    public void BeginOn(Loop loop, LoopOrigin origin)
+    {
+        _source.Reset();
+        _origin = origin;
+        _loop = loop;
+    }
 
     /// <summary>To be awaited once.</summary>
     public ValueTask Task => new(this, _source.Version);
@@ -19,6 +30,11 @@ internal sealed class Turn : IValueTaskSource, IThreadPoolWorkItem
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        var loop = _loop;
+        _loop = null;
         _source.OnCompleted(continuation, state, token, flags);
+        loop?.Post(this, _origin!);
+    }
 }
