@@ -1,0 +1,48 @@
+namespace Peregrine.LoadTest.Driving.Datagrams;
+
+/// <summary>All clients of a datagram echo load, shared out to one thread for each core that the client may use.</summary>
+internal sealed class DatagramEchoClient : IEchoClient
+{
+    private readonly DatagramEchoLoop[] _loops;
+
+    private DatagramEchoClient(int loops) => _loops = [.. Enumerable.Range(0, loops).Select(_ => new DatagramEchoLoop())];
+
+    public long Answered => _loops.Sum(loop => loop.Answered);
+
+    /// <summary>How often a datagram was sent again.</summary>
+    public long Resent => _loops.Sum(loop => loop.Resent);
+
+    public static DatagramEchoClient Connect(Load load, Target target)
+    {
+        var client = new DatagramEchoClient(Math.Min(Environment.ProcessorCount, load.Connections));
+        try
+        {
+            for (var i = 0; i < load.Connections; i++)
+            {
+                client._loops[i % client._loops.Length].Connect(load, target.Port, i);
+            }
+
+            return client;
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
+    }
+
+    public Task RunAsync(MeasuringWindow window) => Task.WhenAll(_loops.Select(
+        loop => Task.Factory.StartNew(() => loop.Run(window), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+
+    // A datagram has no end.
+    public Task EndAsync() => Task.CompletedTask;
+
+    public Latencies Latencies()
+    {
+        var all = new Latencies();
+        Array.ForEach(_loops, loop => all.Add(loop.Latencies));
+        return all;
+    }
+
+    public void Dispose() => Array.ForEach(_loops, loop => loop.Dispose());
+}
