@@ -12,6 +12,9 @@ internal sealed class DatagramEchoClient : IEchoClient
     /// <summary>How often a datagram was sent again.</summary>
     public long Resent => _loops.Sum(loop => loop.Resent);
 
+    /// <summary>The time in which threads had nothing to do and looked all the same, while measured.</summary>
+    public TimeSpan Idle => new(_loops.Sum(loop => loop.Idle.Ticks));
+
     public static DatagramEchoClient Connect(Load load, Target target)
     {
         var client = new DatagramEchoClient(Math.Min(Environment.ProcessorCount, load.Connections));

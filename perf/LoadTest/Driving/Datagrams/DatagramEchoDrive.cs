@@ -14,6 +14,8 @@ internal sealed class DatagramEchoDrive(Load load, Target target) : IDrive
         await running;
         var measurement = Measurement.OfTransactions(client.Latencies(), window, Metric.DatagramsPerSecond, Metric.CpuPerDatagram);
 
+        measurement[Metric.ClientCore.Key] = window.ClientPercentWithout(client.Idle);
+
         // The warm-up included: that one was lost at any time is what is of interest.
         measurement[Metric.Lost.Key] = 100.0 * client.Resent / Math.Max(client.Answered + client.Resent, 1);
         return measurement;

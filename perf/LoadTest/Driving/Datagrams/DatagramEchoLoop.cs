@@ -15,11 +15,15 @@ internal sealed class DatagramEchoLoop : IDisposable
 
     private readonly Epoll _epoll = new();
     private readonly List<DatagramEchoPeer> _peers = [];
+    private readonly Polling _polling = new();
     private DatagramVector? _incoming;
 
     public Latencies Latencies { get; } = new();
 
     public long Answered => _peers.Sum(peer => peer.Answered);
+
+    /// <summary>The time in which nothing came, while measured.</summary>
+    public TimeSpan Idle => _polling.Idle;
 
     public long Resent => _peers.Sum(peer => peer.Resent);
 
@@ -39,7 +43,7 @@ internal sealed class DatagramEchoLoop : IDisposable
         var (heard, looked) = (Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp());
         while (!window.Enough || !_peers.TrueForAll(peer => peer.IsQuiet))
         {
-            var ready = _epoll.Wait(WaitAtMost);
+            var ready = _polling.Next(() => _epoll.Wait(TimeSpan.Zero), () => _epoll.Wait(WaitAtMost), window.IsOpen);
             for (var i = 0; i < ready; i++)
             {
                 _peers[_epoll[i]].OnReady(_incoming!, window.IsOpen ? Latencies : null, !window.Enough);

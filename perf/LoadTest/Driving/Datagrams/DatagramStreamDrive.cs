@@ -29,6 +29,7 @@ internal sealed class DatagramStreamDrive(Load load, Target target) : IDrive
     private readonly long[] _numbers = new long[load.Depth];
     private readonly ulong[] _missing = new ulong[load.Depth];
     private readonly long[] _askedAt = new long[load.Depth];
+    private readonly Polling _polling = new();
     private DatagramSocket _socket;
     private int _depth;
     private long _lost;
@@ -51,7 +52,7 @@ internal sealed class DatagramStreamDrive(Load load, Target target) : IDrive
                 [Metric.Lost.Key] = 100.0 * _lost / Math.Max(_lost + _received, 1),
                 [Metric.CpuPerDatagram.Key] = window.ServerCpu.TotalMicroseconds / Math.Max(_received, 1),
                 [Metric.ServerCore.Key] = window.ServerPercent,
-                [Metric.ClientCore.Key] = window.ClientPercent,
+                [Metric.ClientCore.Key] = window.ClientPercentWithout(_polling.Idle),
             };
         }
         finally
@@ -74,7 +75,7 @@ internal sealed class DatagramStreamDrive(Load load, Target target) : IDrive
         var looked = heard;
         while (!window.Enough)
         {
-            var count = _socket.Receive(incoming);
+            var count = _polling.Next(() => _socket.TryReceive(incoming), () => _socket.Receive(incoming), window.IsOpen);
             for (var i = 0; i < count; i++)
             {
                 Take(incoming.Received(i), incoming.SegmentSize(i), requests, window.IsOpen);
