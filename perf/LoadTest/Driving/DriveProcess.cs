@@ -43,7 +43,7 @@ internal static class DriveProcess
         ScenarioKind.DatagramEcho => new DatagramEchoDrive(load, target),
         ScenarioKind.DatagramSink => new DatagramSinkDrive(load, target),
         ScenarioKind.DatagramStream => new DatagramStreamDrive(load, target),
-        ScenarioKind.DatagramAllocations => new AllocationDrive(load, target, () => DatagramEchoClient.Connect(load, target)),
+        ScenarioKind.DatagramAllocations => new AllocationDrive(load, target, () => new DatagramEchoClient(load, target)),
         _ => new AllocationDrive(load, target, () => EchoClient.Connect(load, target)),
     };
 }

@@ -5,7 +5,11 @@ internal sealed class DatagramEchoClient : IEchoClient
 {
     private readonly DatagramEchoLoop[] _loops;
 
-    private DatagramEchoClient(int loops) => _loops = [.. Enumerable.Range(0, loops).Select(_ => new DatagramEchoLoop())];
+    public DatagramEchoClient(Load load, Target target)
+    {
+        var loops = Math.Min(Environment.ProcessorCount, load.Connections);
+        _loops = [.. Enumerable.Range(0, loops).Select(i => new DatagramEchoLoop(load, target.Port, (load.Connections + i) / loops))];
+    }
 
     public long Answered => _loops.Sum(loop => loop.Answered);
 
@@ -14,25 +18,6 @@ internal sealed class DatagramEchoClient : IEchoClient
 
     /// <summary>The time in which threads had nothing to do and looked all the same, while measured.</summary>
     public TimeSpan Idle => new(_loops.Sum(loop => loop.Idle.Ticks));
-
-    public static DatagramEchoClient Connect(Load load, Target target)
-    {
-        var client = new DatagramEchoClient(Math.Min(Environment.ProcessorCount, load.Connections));
-        try
-        {
-            for (var i = 0; i < load.Connections; i++)
-            {
-                client._loops[i % client._loops.Length].Connect(load, target.Port, i);
-            }
-
-            return client;
-        }
-        catch
-        {
-            client.Dispose();
-            throw;
-        }
-    }
 
     public Task RunAsync(MeasuringWindow window) => Task.WhenAll(_loops.Select(
         loop => Task.Factory.StartNew(() => loop.Run(window), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));

@@ -7,7 +7,7 @@ internal sealed class DatagramEchoDrive(Load load, Target target) : IDrive
 {
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        using var client = DatagramEchoClient.Connect(load, target);
+        using var client = new DatagramEchoClient(load, target);
         var window = new MeasuringWindow();
         var running = client.RunAsync(window);
         await window.RunAsync(load, target.Process, running, cancellationToken);

@@ -64,7 +64,7 @@ internal sealed class DatagramStreamDrive(Load load, Target target) : IDrive
     private void Run(MeasuringWindow window)
     {
         using var requests = new DatagramVector(1, SourceRequest.SizeInBytes);
-        using var incoming = new DatagramVector(MostTogether, LargestPiece, coalesced: true);
+        using var incoming = new DatagramVector(MostTogether, LargestPiece);
         for (var slot = 0; slot < _depth; slot++)
         {
             _numbers[slot] = slot - load.Depth;

@@ -1,11 +1,10 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace Peregrine.LoadTest.Driving.Linux;
 
 /// <summary>
-/// A UDP client socket that is connected to a server of 127.0.0.1, and so receives nothing from anybody else. udp(7), recvmmsg(2), sendmmsg(2): many datagrams with
-/// each call, so that the client spends less on one than the fastest server. Not safe for several threads.
+/// A UDP client socket. udp(7), recvmmsg(2), sendmmsg(2): many datagrams with each call, so that the client spends less on one than the fastest server. Not safe for
+/// several threads.
 /// </summary>
 internal readonly unsafe struct DatagramSocket
 {
@@ -24,28 +23,28 @@ internal readonly unsafe struct DatagramSocket
 
     public NativeSocket Descriptor { get; }
 
+    /// <summary>Sends to a server of 127.0.0.1, and receives from nobody else.</summary>
     public static DatagramSocket Connect(int port)
     {
-        const int Internet = 2;
-        const int Datagram = 2;
-        const int CloseOnExec = 0x80000;
-        var socket = new NativeSocket(NativeSocket.Checked(Libc.Socket(Internet, Datagram | CloseOnExec, 0), "socket"));
-        try
-        {
-            var address = new NativeSocket.Address
-            {
-                Family = Internet,
-                InternetAddress = BinaryPrimitives.ReverseEndianness(SourceAddresses.Loopback),
-                Port = BinaryPrimitives.ReverseEndianness((ushort)port),
-            };
-            NativeSocket.Checked(Libc.Connect(socket.Number, &address, sizeof(NativeSocket.Address)), "connect");
-            return new DatagramSocket(socket);
-        }
-        catch
-        {
-            socket.Close();
-            throw;
-        }
+        var socket = Open();
+        var address = NativeSocket.Address.Of(SourceAddresses.Loopback, port);
+        socket.CheckedOrClosed(Libc.Connect(socket.Descriptor.Number, &address, sizeof(NativeSocket.Address)), "connect");
+        return socket;
+    }
+
+    /// <summary>
+    /// Sends from any address of 127.0.0.0/8 and receives at each of them, on one port: many clients in one, whose datagrams still go with one call. Each datagram tells or
+    /// is told the address (IP_PKTINFO, ip(7)).
+    /// </summary>
+    public static DatagramSocket OfManyAddresses()
+    {
+        const int LevelIp = 0;
+        const int PacketInformation = 8;
+        var socket = Open();
+        var (address, on) = (NativeSocket.Address.Of(0, 0), 1);
+        socket.CheckedOrClosed(Libc.Bind(socket.Descriptor.Number, &address, sizeof(NativeSocket.Address)), "bind");
+        socket.CheckedOrClosed(Libc.SetSocketOption(socket.Descriptor.Number, LevelIp, PacketInformation, &on, sizeof(int)), "setsockopt");
+        return socket;
     }
 
     /// <summary>Asks for a receive buffer; returns what was granted, by the kernel's own count, which is twice what can be asked for.</summary>
@@ -92,6 +91,26 @@ internal readonly unsafe struct DatagramSocket
     }
 
     public void Close() => Descriptor.Close();
+
+    private static DatagramSocket Open()
+    {
+        const int Datagram = 2;
+        const int CloseOnExec = 0x80000;
+        return new DatagramSocket(new NativeSocket(NativeSocket.Checked(Libc.Socket(NativeSocket.Internet, Datagram | CloseOnExec, 0), "socket")));
+    }
+
+    private void CheckedOrClosed(int result, string call)
+    {
+        try
+        {
+            NativeSocket.Checked(result, call);
+        }
+        catch
+        {
+            Close();
+            throw;
+        }
+    }
 
     private int Receive(DatagramVector into, int flags)
     {
