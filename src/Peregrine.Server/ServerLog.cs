@@ -114,6 +114,32 @@ internal static partial class ServerLog
     [LoggerMessage(33, LogLevel.Error, "Endpoint \"{Endpoint}\": the timeouts of a connection could not be looked at; it is tried again in a second")]
     public static partial void LookFailed(ILogger logger, string endpoint, Exception exception);
 
+    [LoggerMessage(50, LogLevel.Error,
+        "Endpoint \"{Endpoint}\": the handler of a batch of datagrams failed, and the batch is dropped; {Count} batches since the last such message, which comes once a minute at most")]
+    public static partial void DatagramHandlerFailed(ILogger logger, string endpoint, long count, Exception exception);
+
+    [LoggerMessage(51, LogLevel.Warning,
+        "Endpoint \"{Endpoint}\": {Count} datagrams were dropped since the last report ({Reason}), because of {Setting}: {Remedy}")]
+    public static partial void DatagramsDropped(ILogger logger, string endpoint, long count, DatagramDropReason reason, string setting, string remedy);
+
+    [LoggerMessage(52, LogLevel.Error, "Endpoint \"{Endpoint}\": a callback of OnHeartbeat failed; it is called again in a second")]
+    public static partial void DatagramHeartbeatFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(53, LogLevel.Error, "Endpoint \"{Endpoint}\": a callback of OnStopping failed")]
+    public static partial void DatagramDrainFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(54, LogLevel.Warning, "Endpoint \"{Endpoint}\": stopping or closing its socket failed")]
+    public static partial void DatagramSocketFailed(ILogger logger, string endpoint, Exception exception);
+
+    [LoggerMessage(55, LogLevel.Information, "Endpoint \"{Endpoint}\" is suspended: no datagrams are received until it is resumed")]
+    public static partial void DatagramsSuspended(ILogger logger, string endpoint);
+
+    [LoggerMessage(56, LogLevel.Warning, "Endpoint \"{Endpoint}\": its stop was not over {When}: it waited for {Step}, which it does no more; {Dropped} datagrams were still to be handled and are dropped")]
+    public static partial void DatagramDeadline(ILogger logger, string endpoint, string when, string step, long dropped);
+
+    [LoggerMessage(57, LogLevel.Information, "Stopped: {Received} datagrams were received since the start and {Sent} sent; {Dropped} were dropped at the deadline of the stop")]
+    public static partial void DatagramsStopped(ILogger logger, long received, long sent, long dropped);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -40,4 +40,23 @@ internal static partial class SocketsLog
 
     [LoggerMessage(11, LogLevel.Error, "The listening socket of {EndPoint} is gone: it was closed or shut down outside the transport. Nothing is accepted on it any more.")]
     public static partial void ListenerGone(ILogger logger, EndPoint endPoint);
+
+    [LoggerMessage(20, LogLevel.Information,
+        "Datagrams on {EndPoint}: {Io}, {Sockets} socket(s), {BatchSize} with each call, coalesced by the kernel: {Coalescing}, segmented by the kernel: {Segmentation}; receive buffer {ReceiveBuffer} bytes.")]
+    public static partial void DatagramsBound(ILogger logger, EndPoint endPoint, DatagramIo io, int sockets, int batchSize, bool coalescing, bool segmentation, int receiveBuffer);
+
+    [LoggerMessage(21, LogLevel.Error, "A datagram handler of {EndPoint} threw an exception ({Count} times since the last report), which costs its batch; the next one is handled.")]
+    public static partial void DatagramHandlerFailed(ILogger logger, EndPoint endPoint, long count, Exception exception);
+
+    [LoggerMessage(22, LogLevel.Warning, "Receiving datagrams on {EndPoint} fails with {Error} ({Count} times since the last report); it is tried again at intervals of up to one second.")]
+    public static partial void DatagramReceiveFailed(ILogger logger, EndPoint endPoint, SocketError error, long count);
+
+    [LoggerMessage(23, LogLevel.Debug, "A peer of {EndPoint} cannot be reached: {Error}.")]
+    public static partial void DatagramPeerUnreachable(ILogger logger, EndPoint endPoint, SocketError error);
+
+    [LoggerMessage(24, LogLevel.Information, "Datagrams are not segmented by the kernel any more (UDP_SEGMENT): it is refused here, by the network card or a sandbox. They are sent one by one, and none was lost.")]
+    public static partial void SegmentationEnded(ILogger logger);
+
+    [LoggerMessage(25, LogLevel.Warning, "Scheduling \"{Scheduling}\" is not possible for datagrams that are received one by one, so \"ThreadPool\" is used.")]
+    public static partial void DatagramLoopNotPossible(ILogger logger, ConnectionScheduling scheduling);
 }

@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using Peregrine.Middleware;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
@@ -61,12 +62,15 @@ public sealed class ArchitectureTests
             .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
             .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
             .Concat(NamesOf<TlsOptions>("")).Concat(NamesOf<TlsHostOptions>("Hosts:<host>:")).Concat(NamesOf<TlsCertificateOptions>("Certificate:"))
+            .Concat(NamesOf<DatagramEndpointOptions>("")).Concat(NamesOf<DatagramSocketOptions>("")).Concat(NamesOf<MulticastOptions>("Multicast:"))
+            .Concat(NamesOf<MulticastGroup>("Multicast:Groups:0:"))
             .Except([nameof(EndpointOptions.Tls), nameof(TlsOptions.Certificate), nameof(TlsOptions.Hosts), "Certificate:" + nameof(TlsCertificateOptions.Value),
 
                 // A section has a file for them, or the endpoint's own in their place; a method is code's.
                 nameof(TlsOptions.TrustedRoots), nameof(TlsOptions.HandshakeTimeout), nameof(TlsOptions.ClientCertificateValidation), nameof(TlsOptions.SettingName),
                 nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
-                nameof(EndpointOptions.Addresses), nameof(EndpointOptions.ProxyProtocol), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
+                nameof(EndpointOptions.Addresses), nameof(EndpointOptions.ProxyProtocol), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure),
+                nameof(DatagramSocketOptions.Multicast), "Multicast:" + nameof(MulticastOptions.Groups)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 
         static IEnumerable<string> NamesOf<T>(string prefix) => typeof(T).GetProperties().Select(property => prefix + property.Name);

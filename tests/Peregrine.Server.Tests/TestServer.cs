@@ -32,6 +32,7 @@ internal sealed class TestServer : IAsyncDisposable
         Func<IConnectionListenerFactory, IConnectionListenerFactory>? transport = null)
     {
         Transport = new InMemoryTransport(new InMemoryTransportOptions { Pool = _pool });
+        Datagrams = new InMemoryDatagramTransport(new InMemoryDatagramOptions { Pool = _pool, ReceiveQueueLength = 16, SendQueueLength = 16, BatchSize = 4 });
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
         builder.Configuration.AddInMemoryCollection(configuration ?? new Dictionary<string, string?>());
         builder.Logging.SetMinimumLevel(LogLevel.Trace).AddProvider(Log);
@@ -39,13 +40,15 @@ internal sealed class TestServer : IAsyncDisposable
         services?.Invoke(builder.Services);
         builder.Services.AddPeregrine(server =>
         {
-            server.UseTransport(transport is null ? Transport : transport(Transport)).Configure(options => options.ThrowOnStartFailure = true);
+            server.UseTransport(transport is null ? Transport : transport(Transport)).UseDatagramTransport(Datagrams).Configure(options => options.ThrowOnStartFailure = true);
             configure(server);
         });
         Host = builder.Build();
     }
 
     public InMemoryTransport Transport { get; }
+
+    public InMemoryDatagramTransport Datagrams { get; }
 
     public RecordedLog Log { get; } = new();
 

@@ -10,8 +10,10 @@ namespace Peregrine.Server.Endpoints;
 internal static class EndpointUrl
 {
     public const string Accepted = "tcp://host:port (an IP address, * or localhost), unix:///path, unix:@name, fd://number or systemd://name";
+    public const string AcceptedDatagrams = "udp://host:port (an IP address, * or localhost)";
 
     private const string TcpScheme = "tcp://";
+    private const string UdpScheme = "udp://";
     private const string UnixScheme = "unix:";
     private const string DescriptorScheme = "fd://";
     private const string SystemdScheme = "systemd://";
@@ -19,14 +21,14 @@ internal static class EndpointUrl
     // sun_path of unix(7) without its terminating zero.
     private const int LongestUnixPath = 107;
 
-    /// <summary>The addresses, or what is wrong as the end of a sentence.</summary>
+    /// <summary>The addresses of an endpoint of connections, or what is wrong as the end of a sentence.</summary>
     public static bool TryParse(
         string url, PassedSockets passed, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
     {
         addresses = null;
         if (url.StartsWith(TcpScheme, StringComparison.OrdinalIgnoreCase))
         {
-            return TryParseTcp(url[TcpScheme.Length..], out addresses, out problem);
+            return TryParseHostAndPort(TcpScheme, url[TcpScheme.Length..], out addresses, out problem);
         }
 
         if (url.StartsWith(UnixScheme, StringComparison.OrdinalIgnoreCase))
@@ -50,9 +52,30 @@ internal static class EndpointUrl
             return problem is null;
         }
 
-        problem = $"it is not a url of an endpoint; use {Accepted}";
+        problem = url.StartsWith(UdpScheme, StringComparison.OrdinalIgnoreCase)
+            ? $"it is a url of datagrams, and the endpoint is one of connections; use ListenUdp or UdpEndpoint in code, or {Accepted}"
+            : $"it is not a url of an endpoint; use {Accepted}";
         return false;
     }
+
+    /// <summary>The addresses of an endpoint of datagrams, or what is wrong as the end of a sentence.</summary>
+    public static bool TryParseDatagrams(string url, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+    {
+        if (url.StartsWith(UdpScheme, StringComparison.OrdinalIgnoreCase))
+        {
+            return TryParseHostAndPort(UdpScheme, url[UdpScheme.Length..], out addresses, out problem);
+        }
+
+        addresses = null;
+        string[] ofConnections = [TcpScheme, UnixScheme, DescriptorScheme, SystemdScheme];
+        problem = ofConnections.Any(scheme => url.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))
+            ? $"it is a url of connections, and the endpoint is one of datagrams; use Listen or Endpoint in code, or {AcceptedDatagrams}"
+            : $"it is not a url of a datagram endpoint; use {AcceptedDatagrams}";
+        return false;
+    }
+
+    /// <summary>An address of a datagram endpoint as the url that names it.</summary>
+    public static string OfDatagrams(EndPoint address) => UdpScheme + address;
 
     /// <summary>An address as the url that names it.</summary>
     public static string Of(EndPoint address) => address switch
@@ -63,13 +86,14 @@ internal static class EndpointUrl
 
     private static FileHandleEndPoint Inherited(int descriptor) => new((ulong)descriptor, FileHandleType.Auto);
 
-    private static bool TryParseTcp(string text, out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
+    private static bool TryParseHostAndPort(
+        string scheme, string text, [NotNullWhen(true)] out IReadOnlyList<EndPoint>? addresses, [NotNullWhen(false)] out string? problem)
     {
         addresses = null;
         var colon = text.LastIndexOf(':');
         if (colon < 0 || text.EndsWith(']'))
         {
-            problem = "the port is missing; use tcp://host:port";
+            problem = $"the port is missing; use {scheme}host:port";
             return false;
         }
 
@@ -88,7 +112,7 @@ internal static class EndpointUrl
         {
             if (port == 0)
             {
-                problem = "localhost is two addresses, which cannot share a free port; use tcp://127.0.0.1:0 or tcp://[::1]:0";
+                problem = $"localhost is two addresses, which cannot share a free port; use {scheme}127.0.0.1:0 or {scheme}[::1]:0";
                 return false;
             }
 

@@ -18,6 +18,7 @@ internal readonly record struct BoundListener(EndPoint Asked, IConnectionListene
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
 internal sealed class RunningEndpoint(
     IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections, Action<string> onListenerGone)
+    : IRunningEndpoint
 {
     private readonly SemaphoreSlim _changing = new(1);
     private IReadOnlyList<BoundListener> _listeners = listeners;
@@ -32,6 +33,10 @@ internal sealed class RunningEndpoint(
     public ConnectionTracker Connections => connections;
 
     public bool IsSuspended => _isSuspended;
+
+    int IRunningEndpoint.ConnectionCount => connections.Count;
+
+    DatagramCounters? IRunningEndpoint.Datagrams => null;
 
     /// <summary>Those that accept, for the watchdog.</summary>
     public IReadOnlyList<AcceptLoop> Loops => _loops;
@@ -140,6 +145,8 @@ internal sealed class RunningEndpoint(
             _changing.Release();
         }
     }
+
+    Task IRunningEndpoint.WaitForConnectionsAsync(int atMost, CancellationToken cancellationToken) => connections.WaitAsync(atMost, cancellationToken);
 
     private async Task AcceptAsync(AcceptLoop loop)
     {

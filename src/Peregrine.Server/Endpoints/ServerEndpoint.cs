@@ -5,12 +5,12 @@ namespace Peregrine.Server.Endpoints;
 /// <summary>An endpoint that the server listens on.</summary>
 public sealed class ServerEndpoint
 {
-    private readonly RunningEndpoint _running;
+    private readonly IRunningEndpoint _running;
 
-    internal ServerEndpoint(string name, string url, IReadOnlyList<EndPoint> addresses, RunningEndpoint running)
+    internal ServerEndpoint(string url, IReadOnlyList<EndPoint> addresses, IRunningEndpoint running)
     {
         _running = running;
-        Name = name;
+        Name = running.Name;
         Url = url;
         Addresses = addresses;
     }
@@ -24,10 +24,13 @@ public sealed class ServerEndpoint
     /// <summary>The addresses it is bound to: real ports, also where the url says 0. More than one for <c>localhost</c>.</summary>
     public IReadOnlyList<EndPoint> Addresses { get; }
 
-    /// <summary>How many connections it has: those whose handlers are at work, and those that are closing.</summary>
-    public int Connections => _running.Connections.Count;
+    /// <summary>How many connections it has: those whose handlers are at work, and those that are closing. Zero for a datagram endpoint.</summary>
+    public int Connections => _running.ConnectionCount;
 
-    /// <summary>It accepts no connections until <see cref="ResumeAsync"/>.</summary>
+    /// <summary>What a datagram endpoint has received, sent and dropped since the start; null for an endpoint of connections.</summary>
+    public DatagramCounters? Datagrams => _running.Datagrams;
+
+    /// <summary>It accepts no connections, or receives no datagrams, until <see cref="ResumeAsync"/>.</summary>
     public bool IsSuspended => _running.IsSuspended;
 
     /// <summary>
@@ -36,8 +39,14 @@ public sealed class ServerEndpoint
     /// (<see cref="EndpointOptions.Url"/>) goes on listening: what it has queued, and clients that connect, wait. Before the host has started, there
     /// is nobody to serve what is queued: it is reset.
     /// </summary>
-    /// <param name="cancellationToken">Ends the wait for another call of it or of <see cref="ResumeAsync"/>.</param>
-    /// <returns>Completes when nothing more is accepted.</returns>
+    /// <remarks>
+    /// A datagram endpoint handles what the kernel has queued, and closes its sockets: what comes then is lost. Its middleware keeps what it knows of peers; a
+    /// <see cref="DatagramSender"/> that was kept from before is closed, and the next batch has another.
+    /// </remarks>
+    /// <param name="cancellationToken">
+    /// Ends the wait for another call of it or of <see cref="ResumeAsync"/>; for datagrams also the wait for handlers: what is not handled by then is dropped, and counted.
+    /// </param>
+    /// <returns>Completes when nothing more is accepted or received.</returns>
     public Task SuspendAsync(CancellationToken cancellationToken = default) => _running.SuspendAsync(cancellationToken);
 
     /// <summary>Accepts again, on the same addresses. Without effect on an endpoint that is not suspended, or whose server stops.</summary>
@@ -52,6 +61,6 @@ public sealed class ServerEndpoint
     public Task WaitForConnectionsAsync(int atMost, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(atMost);
-        return _running.Connections.WaitAsync(atMost, cancellationToken);
+        return _running.WaitForConnectionsAsync(atMost, cancellationToken);
     }
 }

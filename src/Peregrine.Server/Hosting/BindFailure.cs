@@ -15,7 +15,7 @@ internal static class BindFailure
         (AddressInUseException { InnerException: SocketException }, UnixDomainSocketEndPoint) =>
             $"the address {address} is in use; stop the process that uses it, or choose another address.",
         (AddressInUseException, UnixDomainSocketEndPoint) => exception.Message,
-        (AddressInUseException, _) => $"the address {address} is in use; stop the process that uses it, or choose another port.",
+        (AddressInUseException or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }, _) => $"the address {address} is in use; stop the process that uses it, or choose another port.",
         (SocketException { SocketErrorCode: SocketError.AccessDenied }, IPEndPoint { Port: < FirstUnprivilegedPort } ip) =>
             $"port {ip.Port} is privileged; choose a port from {FirstUnprivilegedPort}, or give the process the capability CAP_NET_BIND_SERVICE.",
         (SocketException { SocketErrorCode: SocketError.AccessDenied } or UnauthorizedAccessException, _) =>

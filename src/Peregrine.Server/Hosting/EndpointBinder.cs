@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Endpoints;
@@ -21,40 +20,12 @@ internal sealed class EndpointBinder(PassedSockets passed, ILogger logger)
         var url = settings.Options.Url!;
         if (!EndpointUrl.TryParse(url, passed, out var addresses, out var problem))
         {
-            throw new PeregrineStartException($"{settings.UrlSetting} = \"{url}\": {problem}.");
+            throw new PeregrineStartException($"{settings.Source.UrlSetting} = \"{url}\": {problem}.");
         }
 
         TakeDescriptors(settings, addresses);
-        var listeners = new List<BoundListener>();
-        var address = addresses[0];
-        try
-        {
-            foreach (var next in addresses)
-            {
-                address = next;
-                try
-                {
-                    listeners.Add(new(address, await transport.BindAsync(address, cancellationToken).ConfigureAwait(false)));
-                }
-                catch (SocketException exception) when (
-                    exception.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported
-                    && (listeners.Count > 0 || address != addresses[^1]))
-                {
-                    // One of the families of localhost, switched off on this machine: the other is enough.
-                }
-            }
-
-            return listeners;
-        }
-        catch (Exception exception)
-        {
-            foreach (var (_, listener) in listeners)
-            {
-                await CloseAsync(listener, settings.Definition.Name).ConfigureAwait(false);
-            }
-
-            throw Explain(exception, settings, address) ?? exception;
-        }
+        var bound = await AddressBinding.BindAsync(settings.Source, url, addresses, address => transport.BindAsync(address, cancellationToken), logger).ConfigureAwait(false);
+        return [.. bound.Select(static listener => new BoundListener(listener.Asked, listener.Bound))];
     }
 
     /// <summary>
@@ -81,29 +52,8 @@ internal sealed class EndpointBinder(PassedSockets passed, ILogger logger)
             if (!_descriptors.TryAdd(inherited.FileHandle, settings.Definition.Name))
             {
                 throw new PeregrineStartException(
-                    $"{settings.UrlSetting} = \"{settings.Options.Url}\": the descriptor {inherited.FileHandle} is the endpoint \"{_descriptors[inherited.FileHandle]}\" already; give each endpoint a socket of its own.");
+                    $"{settings.Source.UrlSetting} = \"{settings.Options.Url}\": the descriptor {inherited.FileHandle} is the endpoint \"{_descriptors[inherited.FileHandle]}\" already; give each endpoint a socket of its own.");
             }
-        }
-    }
-
-    private static PeregrineStartException? Explain(Exception exception, EndpointSettings settings, EndPoint address) => exception switch
-    {
-        SocketOptionException refused =>
-            new PeregrineStartException($"{settings.SettingOf(refused.Option)} = \"{refused.Value}\": {refused.Problem}.", exception),
-        SocketException or IOException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException => new PeregrineStartException(
-            $"{settings.UrlSetting} = \"{settings.Options.Url}\" (endpoint \"{settings.Definition.Name}\"): {BindFailure.Explain(exception, address)}", exception),
-        _ => null,
-    };
-
-    private async Task CloseAsync(IConnectionListener listener, string endpoint)
-    {
-        try
-        {
-            await listener.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            ServerLog.ListenerCloseFailed(logger, endpoint, exception);
         }
     }
 }

@@ -6,21 +6,21 @@ namespace Peregrine.Server.Hosting;
 /// <summary>The settings of an endpoint: what code says, overridden by its section of the configuration.</summary>
 /// <param name="Definition">What code says.</param>
 /// <param name="Options">Complete and in their ranges, but for the url.</param>
-/// <param name="Path">Where the options are set, for messages.</param>
-/// <param name="UrlSetting">Where the url is set.</param>
-internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointOptions Options, string Path, string UrlSetting)
+/// <param name="Source">Where they are set.</param>
+internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointOptions Options, EndpointSource Source)
 {
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public static EndpointSettings Read(EndpointDefinition definition, IConfigurationSection? section)
     {
         var options = new EndpointOptions { Url = definition.Url };
+        var source = EndpointSource.Of(definition.Name, definition.Url, nameof(PeregrineBuilder.Listen), section);
         try
         {
             definition.Options(options);
         }
         catch (Exception exception)
         {
-            throw CallbackFailed($"the endpoint \"{definition.Name}\"", exception);
+            throw source.CallbackFailed(exception);
         }
 
         // Those of code may be shared by endpoints, and are read again at each change of the configuration: what is set over them stays here.
@@ -31,38 +31,24 @@ internal sealed record EndpointSettings(EndpointDefinition Definition, EndpointO
             ReadSection(section, options);
         }
 
-        // An endpoint of code has no section, and its name may be one that no section can have.
-        var path = definition.Url is null || section is not null
-            ? $"{ServerSettings.Root}:Endpoints:{definition.Name}"
-            : $"Endpoint \"{definition.Name}\" (in code)";
         if (string.IsNullOrEmpty(options.Url))
         {
-            throw new PeregrineStartException(
-                $"{path}:{nameof(options.Url)} is missing: the endpoint \"{definition.Name}\" has a handler and no url; set it to {EndpointUrl.Accepted}.");
+            throw source.UrlMissing(EndpointUrl.Accepted);
         }
 
-        options.Tls?.SettingName = $"{path}:{nameof(options.Tls)}";
-        LimitSettings.Read(section?.GetSection(nameof(options.Limits)), options.Limits, path);
-        LimitSettings.Read(section?.GetSection(nameof(options.Timeouts)), options.Timeouts, path);
+        options.Tls?.SettingName = $"{source.Path}:{nameof(options.Tls)}";
+        LimitSettings.Read(section?.GetSection(nameof(options.Limits)), options.Limits, source.Path);
+        LimitSettings.Read(section?.GetSection(nameof(options.Timeouts)), options.Timeouts, source.Path);
         LimitSettings.Read(section?.GetSection(nameof(options.Addresses)), options.Addresses);
-        options.ProxyProtocol = ProxyProtocolSettings.Read(section?.GetSection(nameof(options.ProxyProtocol)), options.ProxyProtocol, path);
+        options.ProxyProtocol = ProxyProtocolSettings.Read(section?.GetSection(nameof(options.ProxyProtocol)), options.ProxyProtocol, source.Path);
         foreach (var (option, value, accepted) in OptionRanges.Check(
             options.Backlog, options.Listeners, options.AcceptSlots, options.MaxUnreadBytes, options.Socket, options.Close))
         {
-            throw new PeregrineStartException($"{SettingOf(path, option)} = \"{value}\": it takes {accepted}.");
+            throw new PeregrineStartException($"{source.SettingOf(option)} = \"{value}\": it takes {accepted}.");
         }
 
-        var fromCode = definition.Url is not null && section?[nameof(options.Url)] is null;
-        return new EndpointSettings(definition, options, path, fromCode ? "Listen" : $"{path}:{nameof(options.Url)}");
+        return new EndpointSettings(definition, options, source);
     }
-
-    /// <summary>The setting of an option, whose path has dots where the configuration has colons.</summary>
-    public string SettingOf(string option) => SettingOf(Path, option);
-
-    public static PeregrineStartException CallbackFailed(string where, Exception exception) =>
-        new($"The options that code sets for {where} failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
-
-    private static string SettingOf(string path, string option) => $"{path}:{option.Replace('.', ':')}";
 
     private static void ReadSection(IConfigurationSection section, EndpointOptions options)
     {

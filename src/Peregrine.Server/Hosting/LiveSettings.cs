@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 
 namespace Peregrine.Server.Hosting;
@@ -10,8 +11,10 @@ namespace Peregrine.Server.Hosting;
 /// The settings as they are now. When the configuration changes, they are read again as a whole: a change that is wrong is refused, with a log
 /// entry, and those before it stay. Limits, timeouts and addresses take effect at once, the rest at the next start.
 /// </summary>
-internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptionsMonitor<EndpointOptions>, IDisposable
+internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptionsMonitor<EndpointOptions>, IOptionsMonitor<DatagramEndpointOptions>, IDisposable
 {
+    private const string CallGet = "The options of an endpoint are those of its name: call Get.";
+
     private readonly ServerSettings _settings;
     private readonly Lazy<DescriptorBudget> _budget;
     private readonly ILogger _logger;
@@ -33,12 +36,17 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
     PeregrineOptions IOptionsMonitor<PeregrineOptions>.CurrentValue => Current.Server;
 
-    EndpointOptions IOptionsMonitor<EndpointOptions>.CurrentValue => throw new InvalidOperationException("The options of an endpoint are those of its name: call Get.");
+    EndpointOptions IOptionsMonitor<EndpointOptions>.CurrentValue => throw new InvalidOperationException(CallGet);
+
+    DatagramEndpointOptions IOptionsMonitor<DatagramEndpointOptions>.CurrentValue => throw new InvalidOperationException(CallGet);
 
     PeregrineOptions IOptionsMonitor<PeregrineOptions>.Get(string? name) => Current.Server;
 
     EndpointOptions IOptionsMonitor<EndpointOptions>.Get(string? name) => Current.Find(name)
         ?? throw new InvalidOperationException($"There is no endpoint \"{name}\".");
+
+    DatagramEndpointOptions IOptionsMonitor<DatagramEndpointOptions>.Get(string? name) => Current.FindDatagrams(name)
+        ?? throw new InvalidOperationException($"There is no datagram endpoint \"{name}\".");
 
     IDisposable? IOptionsMonitor<PeregrineOptions>.OnChange(Action<PeregrineOptions, string?> listener) =>
         new Subscription(this, () => listener(Current.Server, Options.DefaultName));
@@ -46,6 +54,14 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
     IDisposable? IOptionsMonitor<EndpointOptions>.OnChange(Action<EndpointOptions, string?> listener) => new Subscription(this, () =>
     {
         foreach (var endpoint in Current.Endpoints)
+        {
+            listener(endpoint.Options, endpoint.Definition.Name);
+        }
+    });
+
+    IDisposable? IOptionsMonitor<DatagramEndpointOptions>.OnChange(Action<DatagramEndpointOptions, string?> listener) => new Subscription(this, () =>
+    {
+        foreach (var endpoint in Current.Datagrams)
         {
             listener(endpoint.Options, endpoint.Definition.Name);
         }
@@ -63,7 +79,7 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
     private Snapshot Read()
     {
-        var read = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints());
+        var read = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints(), _settings.ReadDatagramEndpoints());
         _budget.Value.Apply(read.Server.Limits);
         return read;
     }
@@ -105,11 +121,15 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
     }
 
     /// <param name="Server">The server's.</param>
-    /// <param name="Endpoints">Those of the endpoints, in their order in code.</param>
-    internal sealed record Snapshot(PeregrineOptions Server, IReadOnlyList<EndpointSettings> Endpoints)
+    /// <param name="Endpoints">Those of the endpoints of connections, in their order in code.</param>
+    /// <param name="Datagrams">Those of the endpoints of datagrams.</param>
+    internal sealed record Snapshot(PeregrineOptions Server, IReadOnlyList<EndpointSettings> Endpoints, IReadOnlyList<DatagramEndpointSettings> Datagrams)
     {
         public EndpointOptions? Find(string? name) =>
             Endpoints.FirstOrDefault(endpoint => endpoint.Definition.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Options;
+
+        public DatagramEndpointOptions? FindDatagrams(string? name) =>
+            Datagrams.FirstOrDefault(endpoint => endpoint.Definition.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Options;
     }
 
     private sealed class Subscription : IDisposable

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Peregrine.Server.Accept;
 using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Limits;
@@ -35,6 +36,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly ServerMetrics _metrics;
     private readonly ServerSupervision _supervision;
     private List<RunningEndpoint> _endpoints = [];
+    private List<DatagramEndpoint> _datagrams = [];
     private PeregrineOptions _options = new();
     private ServerAdmission? _admission;
     private AcceptWatchdog? _watchdog;
@@ -58,6 +60,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
         _metrics = new ServerMetrics(
             meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
+        DatagramMetrics.Add(meters, () => _datagrams);
         _supervision = new ServerSupervision(
             new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new EndReport(_metrics, clock, _logger), new ReadPauses(clock));
     }
@@ -87,21 +90,24 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
-        if (_endpoints.Count > 0)
+        if (!IsBound)
         {
-            _heartbeat = new ServerHeartbeat([.. _endpoints.Select(endpoint => endpoint.Connections)], _supervision, _live, _metrics, _clock, _logger);
+            return;
         }
 
+        _heartbeat = new ServerHeartbeat([.. _endpoints.Select(endpoint => endpoint.Connections)], _datagrams, _supervision, _live, _metrics, _clock, _logger);
         foreach (var endpoint in _endpoints)
         {
             await endpoint.StartAcceptingAsync().ConfigureAwait(false);
         }
 
-        if (_endpoints.Count > 0)
+        foreach (var endpoint in _datagrams)
         {
-            _watchdog = new AcceptWatchdog(_endpoints, _clock, _logger);
-            _server.State = ServerState.Running;
+            await endpoint.StartReceivingAsync().ConfigureAwait(false);
         }
+
+        _watchdog = new AcceptWatchdog(_endpoints, _clock, _logger);
+        _server.State = ServerState.Running;
     }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => StopOnceAsync(cancellationToken);
@@ -113,12 +119,14 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     /// <summary>A host whose start failed elsewhere is disposed without a stop.</summary>
     public async ValueTask DisposeAsync() => await StopOnceAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
 
+    private bool IsBound => _endpoints.Count + _datagrams.Count > 0;
+
     private Task StopOnceAsync(CancellationToken cancellationToken)
     {
         if (_stopping is null)
         {
-            _stop = new ServerStop(_endpoints, _admission?.Places ?? new Places(), _options, _server, _clock, _logger);
-            _stopping = _endpoints.Count == 0 ? Task.CompletedTask : StopAsync(_stop, cancellationToken);
+            _stop = new ServerStop(_endpoints, _datagrams, _admission?.Places ?? new Places(), _options, _server, _clock, _logger);
+            _stopping = !IsBound ? Task.CompletedTask : StopAsync(_stop, cancellationToken);
         }
 
         return _stopping;
@@ -151,7 +159,9 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _options = settingsNow.Server;
         _admission = new ServerAdmission(_live, _live, _metrics, _clock, _logger);
         var binder = new EndpointBinder(PassedSockets.Current, _logger);
+        var datagramBinder = new DatagramEndpointBinder(_builder.DatagramTransport, _live, _services, _clock, _loggerFactory, _logger);
         var running = new List<RunningEndpoint>();
+        var datagrams = new List<DatagramEndpoint>();
         var bound = new List<ServerEndpoint>();
         try
         {
@@ -169,11 +179,23 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                     _logger);
                 var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract), OnListenerGone);
                 running.Add(endpoint);
-                bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
+                bound.Add(new ServerEndpoint(settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
+            }
+
+            foreach (var settings in settingsNow.Datagrams)
+            {
+                var endpoint = await datagramBinder.BindAsync(settings, cancellationToken).ConfigureAwait(false);
+                datagrams.Add(endpoint);
+                bound.Add(new ServerEndpoint(settings.Options.Url!, endpoint.Addresses, endpoint));
             }
         }
         catch
         {
+            foreach (var endpoint in datagrams)
+            {
+                await endpoint.CloseAsync().ConfigureAwait(false);
+            }
+
             foreach (var endpoint in running)
             {
                 await endpoint.CloseListenersAsync().ConfigureAwait(false);
@@ -183,17 +205,24 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         }
 
         binder.ReportUnused();
-        ServerLog.ConnectionBudget(
-            _logger, _options.Limits.MaxConnections, _options.Limits.MaxConnectionsPerAddress, FileDescriptors.Limit?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of");
+        if (running.Count > 0)
+        {
+            ReportBudget();
+        }
+
         _endpoints = running;
+        _datagrams = datagrams;
         _server.Endpoints = bound;
         _server.Admission = _admission;
-        var ports = bound.SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
+        var ports = bound.Where(endpoint => endpoint.Datagrams is null).SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
         if (_builder.Transport is null && ports.Count > 0)
         {
             _server.SetSocketCounter(() => TcpSockets.CountByState(ports));
         }
     }
+
+    private void ReportBudget() => ServerLog.ConnectionBudget(
+        _logger, _options.Limits.MaxConnections, _options.Limits.MaxConnectionsPerAddress, FileDescriptors.Limit?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of");
 
     private SocketTransportFactory CreateTransport(EndpointOptions options) => new(
         new SocketTransportOptions

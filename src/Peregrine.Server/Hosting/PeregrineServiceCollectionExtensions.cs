@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Peregrine;
 using Peregrine.Server;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
@@ -51,11 +52,12 @@ public static class PeregrineServiceCollectionExtensions
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddSingleton(provider => new LiveSettings(
             provider.GetRequiredService<ServerSettings>(),
-            () => new DescriptorBudget(FileDescriptors.Limit, FileDescriptors.CountOpen() ?? 0, IsBinding: builder.Transport is null),
+            () => new DescriptorBudget(FileDescriptors.Limit, FileDescriptors.CountOpen() ?? 0, IsBinding: builder.Transport is null && builder.Endpoints.Count > 0),
             provider.GetService<IConfiguration>(),
             provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<IOptionsMonitor<PeregrineOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
+        services.AddSingleton<IOptionsMonitor<DatagramEndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),

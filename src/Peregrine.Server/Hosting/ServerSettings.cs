@@ -86,34 +86,50 @@ internal sealed class ServerSettings
         }
         catch (Exception exception)
         {
-            throw EndpointSettings.CallbackFailed("Configure", exception);
+            throw EndpointSource.CallbackFailed("Configure", exception);
         }
     }
 
-    /// <summary>The endpoints, each with its options complete.</summary>
-    /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
+    /// <summary>The endpoints of connections, each with its options complete.</summary>
+    /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have; there is no endpoint of any kind.</exception>
     public IReadOnlyList<EndpointSettings> ReadEndpoints()
+    {
+        var sections = ReadSections();
+        return [.. _builder.Endpoints.Select(definition => EndpointSettings.Read(definition, sections.GetValueOrDefault(definition.Name)))];
+    }
+
+    /// <summary>The endpoints of datagrams, each with its options complete.</summary>
+    /// <exception cref="PeregrineStartException">As above.</exception>
+    public IReadOnlyList<DatagramEndpointSettings> ReadDatagramEndpoints()
+    {
+        var sections = ReadSections();
+        return [.. _builder.DatagramEndpoints.Select(definition => DatagramEndpointSettings.Read(definition, sections.GetValueOrDefault(definition.Name)))];
+    }
+
+    /// <summary>The sections of endpoints by their names, each of which has a handler.</summary>
+    private Dictionary<string, IConfigurationSection> ReadSections()
     {
         var sections = _configuration?.GetSection($"{Root}:Endpoints").GetChildren().ToList() ?? [];
         var known = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var definition in _builder.Endpoints)
+        foreach (var name in _builder.Endpoints.Select(definition => definition.Name).Concat(_builder.DatagramEndpoints.Select(definition => definition.Name)))
         {
-            if (!known.Add(definition.Name))
+            if (!known.Add(name))
             {
-                throw new PeregrineStartException($"The endpoint \"{definition.Name}\" is defined twice in code; give each endpoint one name and one url.");
+                throw new PeregrineStartException($"The endpoint \"{name}\" is defined twice in code; give each endpoint one name and one url.");
             }
         }
 
         if (sections.FirstOrDefault(section => !known.Contains(section.Key)) is { } stray)
         {
+            var method = stray["Url"]?.StartsWith("udp:", StringComparison.OrdinalIgnoreCase) == true ? nameof(PeregrineBuilder.UdpEndpoint) : nameof(PeregrineBuilder.Endpoint);
             throw new PeregrineStartException(
-                $"{stray.Path} is configured and has no handler; add .Endpoint(\"{stray.Key}\", …) to AddPeregrine, or remove the section."
+                $"{stray.Path} is configured and has no handler; add .{method}(\"{stray.Key}\", …) to AddPeregrine, or remove the section."
                 + (known.Count == 0 ? "" : $" Handlers are there for {string.Join(", ", known.Select(name => $"\"{name}\""))}."));
         }
 
         return known.Count > 0
-            ? [.. _builder.Endpoints.Select(definition => EndpointSettings.Read(definition, sections.Find(section => IsOf(section, definition))))]
-            : throw new PeregrineStartException("The server has no endpoint; add .Listen(\"tcp://*:7000\", …) to AddPeregrine.");
+            ? sections.ToDictionary(section => section.Key, StringComparer.OrdinalIgnoreCase)
+            : throw new PeregrineStartException("The server has no endpoint; add .Listen(\"tcp://*:7000\", …) or .ListenUdp(\"udp://*:7000\", …) to AddPeregrine.");
     }
 
     /// <summary>Without it, the host would cut the stop short.</summary>
@@ -134,7 +150,4 @@ internal sealed class ServerSettings
             host.ShutdownTimeout = needed;
         }
     }
-
-    private static bool IsOf(IConfigurationSection section, EndpointDefinition definition) =>
-        section.Key.Equals(definition.Name, StringComparison.OrdinalIgnoreCase);
 }

@@ -3,6 +3,7 @@ using System.Net.NetworkInformation;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
 
@@ -10,10 +11,12 @@ namespace Peregrine.Server.Stop;
 
 /// <summary>
 /// The stop of the server, in stages: readiness off, accept what is queued and nothing more, ask every connection to end, wait, reset what is
-/// left, close the listeners.
+/// left, close the listeners. Datagram endpoints receive what is queued and nothing more, and say goodbye to their peers, while connections end; at the
+/// deadline they drop what is left, and their sockets are closed with the listeners.
 /// </summary>
 internal sealed class ServerStop(
-    IReadOnlyList<RunningEndpoint> endpoints, Places places, PeregrineOptions options, PeregrineServer server, TimeProvider clock, ILogger logger)
+    IReadOnlyList<RunningEndpoint> endpoints, IReadOnlyList<DatagramEndpoint> datagrams, Places places, PeregrineOptions options, PeregrineServer server, TimeProvider clock,
+    ILogger logger)
 {
     /// <summary>How long handlers have to notice that their connections were reset.</summary>
     private static readonly TimeSpan AfterReset = TimeSpan.FromSeconds(2);
@@ -62,6 +65,7 @@ internal sealed class ServerStop(
 
         _stage = "accepting what is queued";
         var accepted = Task.WhenAll(endpoints.Select(endpoint => endpoint.StopAcceptingAsync()));
+        var drained = Task.WhenAll(datagrams.Select(endpoint => endpoint.StopAsync(over.Token)));
 
         // Not before the listeners know: it says that nobody is accepted any more.
         server.State = ServerState.Stopping;
@@ -74,22 +78,43 @@ internal sealed class ServerStop(
 
         _stage = "waiting for connections";
         var reset = 0;
-        if (!await UntilAsync(AllEndedAsync(accepted, over.Token), over.Token).ConfigureAwait(false))
+        if (!await UntilAsync(Task.WhenAll(drained, AllEndedAsync(accepted, over.Token)), over.Token).ConfigureAwait(false))
         {
             _stage = "resetting what is left";
-            reset = ResetWhatIsLeft(
-                signal.Received.IsCancellationRequested ? "when a second signal came"
+            var when = signal.Received.IsCancellationRequested ? "when a second signal came"
                 : hostsDeadline.IsCancellationRequested ? "when the host's time for its stop was over"
-                : $"after Peregrine:ShutdownTimeout ({options.ShutdownTimeout})");
+                : $"after Peregrine:ShutdownTimeout ({options.ShutdownTimeout})";
+            reset = ResetWhatIsLeft(when);
+            var late = datagrams.Select(endpoint => (Endpoint: endpoint, Step: endpoint.Stopping)).Where(late => late.Step is not null).ToList();
             using var last = new CancellationTokenSource(AfterReset, clock);
-            await UntilAsync(AllEndedAsync(accepted, last.Token), last.Token).ConfigureAwait(false);
+            await UntilAsync(Task.WhenAll(drained, AllEndedAsync(accepted, last.Token)), last.Token).ConfigureAwait(false);
             ReportWhatStays();
+            foreach (var (endpoint, step) in late)
+            {
+                ServerLog.DatagramDeadline(logger, endpoint.Name, when, step!, endpoint.Counters.GetDropped(DatagramDropReason.Stopping));
+            }
         }
 
         using var closing = new CancellationTokenSource(AfterReset, clock);
-        await UntilAsync(Task.WhenAll(endpoints.Select(endpoint => endpoint.CloseListenersAsync())), closing.Token).ConfigureAwait(false);
+        await UntilAsync(
+            Task.WhenAll([.. endpoints.Select(endpoint => endpoint.CloseListenersAsync()), .. datagrams.Select(endpoint => endpoint.CloseAsync())]),
+            closing.Token).ConfigureAwait(false);
         server.State = ServerState.Stopped;
         var sockets = await WaitForLastAcknowledgementsAsync(over.Token).ConfigureAwait(false);
+        if (datagrams.Count > 0)
+        {
+            ServerLog.DatagramsStopped(
+                logger,
+                datagrams.Sum(endpoint => endpoint.Counters.Received),
+                datagrams.Sum(endpoint => endpoint.Counters.Sent),
+                datagrams.Sum(endpoint => endpoint.Counters.GetDropped(DatagramDropReason.Stopping)));
+        }
+
+        if (endpoints.Count == 0)
+        {
+            return;
+        }
+
         ServerLog.Stopped(
             logger,
             endpoints.Sum(endpoint => endpoint.Connections.Started) - startedBefore,

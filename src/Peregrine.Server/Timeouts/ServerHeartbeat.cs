@@ -1,12 +1,15 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Peregrine.Server.Connections;
+using Peregrine.Server.Datagrams;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Limits;
 
 namespace Peregrine.Server.Timeouts;
 
-/// <summary>One timer, of one second, for the timeouts of every connection of the server: it looks at each of them.</summary>
+/// <summary>
+/// One timer, of one second, for the timeouts of every connection of the server: it looks at each of them. It also is the clock of the datagram endpoints, which beat on threads of their own.
+/// </summary>
 /// <remarks>
 /// A look costs the memory it touches, and a system call more while something is unacknowledged; <c>peregrine.server.heartbeat.duration</c> tells how
 /// long all of them take. Of a connection on which nothing goes on, it is a look at one number (<see cref="Rest"/>). Nothing else is
@@ -20,6 +23,7 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly IReadOnlyList<ConnectionTracker> _trackers;
+    private readonly IReadOnlyList<DatagramEndpoint> _datagrams;
     private readonly ServerSupervision _supervision;
     private readonly IOptionsMonitor<PeregrineOptions> _options;
     private readonly ServerMetrics _metrics;
@@ -39,10 +43,11 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     private int _unseen;
 
     public ServerHeartbeat(
-        IReadOnlyList<ConnectionTracker> trackers, ServerSupervision supervision, IOptionsMonitor<PeregrineOptions> options, ServerMetrics metrics,
-        TimeProvider clock, ILogger logger)
+        IReadOnlyList<ConnectionTracker> trackers, IReadOnlyList<DatagramEndpoint> datagrams, ServerSupervision supervision, IOptionsMonitor<PeregrineOptions> options,
+        ServerMetrics metrics, TimeProvider clock, ILogger logger)
     {
         _trackers = trackers;
+        _datagrams = datagrams;
         _supervision = supervision;
         _options = options;
         _metrics = metrics;
@@ -59,6 +64,11 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
 
     private void Beat()
     {
+        foreach (var endpoint in _datagrams)
+        {
+            endpoint.Beat();
+        }
+
         // A timer does not wait for its callback.
         if (Interlocked.Exchange(ref _isBeating, 1) != 0)
         {

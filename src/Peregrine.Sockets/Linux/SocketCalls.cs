@@ -221,7 +221,7 @@ internal static unsafe partial class SocketCalls
 
     /// <summary>struct msghdr of glibc and musl on 64 bits, where padding makes the two the same.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private struct MessageHeader
+    internal struct MessageHeader
     {
         public void* Name;
         public uint NameLength;

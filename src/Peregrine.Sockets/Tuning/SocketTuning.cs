@@ -196,7 +196,7 @@ internal sealed class SocketTuning
         }
     }
 
-    private static void SetDscp(Socket socket, int typeOfService)
+    public static void SetDscp(Socket socket, int typeOfService)
     {
         // A socket of IPv6 sends IPv4 packets too, to peers of that family.
         socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.TypeOfService, typeOfService);

@@ -15,6 +15,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
     private readonly TaskCompletionSource<IPEndPoint> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IPEndPoint> _receiving = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ServerProcess(Process process) => _process = process;
 
@@ -22,6 +23,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     /// <summary>Where it says that it listens.</summary>
     public Task<IPEndPoint> WhenListening => _listening.Task.WaitAsync(Limit);
+
+    /// <summary>Where it says that it receives datagrams.</summary>
+    public Task<IPEndPoint> WhenReceiving => _receiving.Task.WaitAsync(Limit);
 
     /// <summary>Everything that was printed so far, to standard output and standard error.</summary>
     public string Output => string.Join('\n', _output);
@@ -31,7 +35,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <param name="wrapper">A command that runs it, or none.</param>
     public static ServerProcess Start(string sample, string[] arguments, params string[] wrapper)
     {
-        string[] command = [.. wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, sample + ".dll"), .. arguments];
+        // Tests run at the same time: its port for datagrams is a free one, too, unless the arguments say otherwise.
+        string[] ports = sample == "Echo" ? ["--Peregrine:Endpoints:echo-udp:Url=udp://127.0.0.1:0"] : [];
+        string[] command = [.. wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, sample + ".dll"), .. ports, .. arguments];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
@@ -106,10 +112,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         _output.Enqueue(line);
         if (ListeningLine().Match(line) is { Success: true } match)
         {
-            _listening.TrySetResult(IPEndPoint.Parse(match.Groups[1].Value));
+            var listening = match.Groups[1].Value == "udp" ? _receiving : _listening;
+            listening.TrySetResult(IPEndPoint.Parse(match.Groups[2].Value));
         }
     }
 
-    [GeneratedRegex(@"Listening on tcp://(\S+:\d+)")]
+    [GeneratedRegex(@"Listening on (tcp|udp)://(\S+:\d+)")]
     private static partial Regex ListeningLine();
 }

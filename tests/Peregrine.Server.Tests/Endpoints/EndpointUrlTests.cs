@@ -24,6 +24,37 @@ public sealed class EndpointUrlTests
     }
 
     [Theory]
+    [InlineData("udp://127.0.0.1:7000", "127.0.0.1:7000")]
+    [InlineData("UDP://[::1]:0", "[::1]:0")]
+    [InlineData("udp://localhost:80", "127.0.0.1:80", "[::1]:80")]
+    [InlineData("udp://*:80", "[::]:80")]
+    public void A_udp_url_names_addresses_of_datagrams(string url, params string[] expected)
+    {
+        Assert.True(EndpointUrl.TryParseDatagrams(url, out var addresses, out _));
+        Assert.Equal(expected, addresses.Select(address => address.ToString()));
+        Assert.False(EndpointUrl.TryParse(url, NoSockets, out _, out var problem));
+        Assert.Contains("ListenUdp", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "udp://host:port")]
+    [InlineData("http://127.0.0.1:80", "udp://host:port")]
+    [InlineData("tcp://127.0.0.1:80", "is one of datagrams")]
+    [InlineData("unix:@name", "is one of datagrams")]
+    [InlineData("fd://3", "is one of datagrams")]
+    [InlineData("systemd://echo", "is one of datagrams")]
+    [InlineData("udp://127.0.0.1", "udp://host:port")]
+    [InlineData("udp://127.0.0.1:65536", "65535")]
+    [InlineData("udp://localhost:0", "udp://127.0.0.1:0")]
+    [InlineData("udp://example.com:53", "example.com")]
+    public void Anything_else_is_refused_for_datagrams(string url, string expected)
+    {
+        Assert.False(EndpointUrl.TryParseDatagrams(url, out var addresses, out var problem));
+        Assert.Null(addresses);
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("fd://3", 3)]
     [InlineData("FD://0", 0)]
     public void A_descriptor_is_inherited(string url, ulong expected)
