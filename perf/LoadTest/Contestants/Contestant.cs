@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Peregrine.LoadTest.Contestants.Datagrams;
+using Peregrine.Server.Datagrams;
 
 namespace Peregrine.LoadTest.Contestants;
 
@@ -45,6 +46,11 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
         new(Limit, "C, epoll: the limit", null, ["limit"]),
         Peregrine("peregrine-logging", "Peregrine, ThreadPool, logging that is off", ConnectionScheduling.ThreadPool, logging: true),
         Peregrine("peregrine-eventloop-logging", "Peregrine, EventLoop, logging that is off", ConnectionScheduling.EventLoop, logging: true),
+        PeregrineUdp("peregrine-udp", "Peregrine UDP, ThreadPool", _ => { }),
+        PeregrineUdp("peregrine-udp-inline", "Peregrine UDP, Inline", options => options.Scheduling = ConnectionScheduling.Inline),
+        PeregrineUdp("peregrine-udp-eventloop", "Peregrine UDP, EventLoop", options => options.Scheduling = ConnectionScheduling.EventLoop),
+        PeregrineUdp("peregrine-udp-unsegmented", "Peregrine UDP, ThreadPool, no segmentation", options => options.Segmentation = false),
+        PeregrineUdp("peregrine-udp-onebyone", "Peregrine UDP, one by one", options => options.Io = DatagramIo.OneByOne),
         Datagram("dotnetty-udp", "DotNetty 0.7.6, datagrams", DotNettyDatagramContestant.StartAsync),
         Datagram(DatagramReference, "Plain ReceiveFromAsync loop", PlainSocketContestant.StartWithEndPointsAsync),
         Datagram("plain-socketaddress", "Plain loop, SocketAddress", PlainSocketContestant.StartWithSocketAddressesAsync),
@@ -65,6 +71,9 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
     private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false) => new(
         name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging),
         TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging);
+
+    private static Contestant PeregrineUdp(string name, string title, Action<DatagramEndpointOptions> configure) =>
+        Datagram(name, title, service => PeregrineDatagramContestant.StartAsync(service, configure));
 
     private static Contestant Datagram(string name, string title, Func<Service, Task<RunningServer>> start) =>
         new(name, title, (service, _) => start(service), IsDatagram: true);
