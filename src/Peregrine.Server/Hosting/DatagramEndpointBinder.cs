@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
+using Peregrine.Sockets;
 
 namespace Peregrine.Server.Hosting;
 
@@ -29,5 +30,20 @@ internal sealed class DatagramEndpointBinder(
         return new DatagramEndpoint(pipeline, from, [.. bound.Select(static socket => socket.Bound)], source.Path, live, clock, logger);
     }
 
-    private IDatagramTransport CreateTransport(DatagramEndpointOptions options) => throw new NotSupportedException($"{options} {loggerFactory}");
+    private DatagramTransport CreateTransport(DatagramEndpointOptions options) => new(
+        new DatagramTransportOptions
+        {
+            Scheduling = options.Scheduling,
+            Listeners = options.Listeners,
+            BatchSize = options.BatchSize,
+            MaxDatagramSizeInBytes = options.MaxDatagramSizeInBytes,
+            Io = options.Io,
+            Coalescing = options.Coalescing,
+            Segmentation = options.Segmentation,
+            MaxQueuedBytes = options.MaxQueuedBytes,
+            MaxQueuedDatagrams = options.MaxQueuedDatagrams,
+            Socket = options.Socket,
+            TimeProvider = clock,
+        },
+        loggerFactory);
 }
