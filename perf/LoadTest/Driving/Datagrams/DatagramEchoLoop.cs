@@ -77,11 +77,12 @@ internal sealed class DatagramEchoLoop : IDisposable
         _outgoing.Dispose();
     }
 
+    // Client by client: what one of them has in flight goes together, as it does where each is a program of its own.
     private void Start(long now)
     {
-        for (var slot = 0; slot < _peers[0].Depth; slot++)
+        for (var peer = 0; peer < _peers.Length; peer++)
         {
-            for (var peer = 0; peer < _peers.Length; peer++)
+            for (var slot = 0; slot < _peers[peer].Depth; slot++)
             {
                 SendNext(peer, slot, now);
             }
