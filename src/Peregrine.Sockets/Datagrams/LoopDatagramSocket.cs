@@ -23,6 +23,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private readonly Socket _socket;
     private readonly bool _ownsSocket;
     private readonly Loop _loop;
+    private readonly Func<IncomingMessages> _makeIncoming;
     private readonly IncomingMessages _incoming;
     private readonly int _mostOfABatch;
     private readonly TimeProvider _clock;
@@ -55,7 +56,8 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         _ownsSocket = ownsSocket;
         _clock = options.TimeProvider;
         _mostOfABatch = Math.Max(shape.Messages, DatagramLimits.MostOfABatch);
-        _incoming = new IncomingMessages(options.Calls.Receive, shape);
+        _makeIncoming = () => new IncomingMessages(options.Calls.Receive, shape);
+        _incoming = _makeIncoming();
         _drops = new KernelDrops(socket);
         _stop = new ReceiveStop(_drops);
         _errors = new ReceiveErrors(options.TimeProvider, origin.Logger, origin.EndPoint!);
@@ -117,14 +119,18 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
 
     public async ValueTask StopReceivingAsync(CancellationToken cancellationToken)
     {
-        if (_dispatch is null)
+        if (_dispatch is not { } dispatch)
         {
             return;
         }
 
         _stop.Request();
         WakeReceive();
-        await _stop.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            DropWhatIsQueued(dispatch.Counters);
+        }
+
         CountKernelDrops();
         _sender.Flush();
     }
@@ -228,7 +234,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
             // Both before the call: what is told, or asked for, from here on is looked at after it.
             _read.Forget();
             var isStopping = _stop.IsRequested;
-            var received = Receive();
+            var received = Receive(_incoming);
             if (received <= 0)
             {
                 if (received == 0 || (received == -Errno.TryAgain && isStopping))
@@ -311,15 +317,33 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         return datagrams;
     }
 
+    /// <summary>Beside the loop, which a handler that does not end holds up, and whose buffers it may look at: so that it is counted.</summary>
+    private void DropWhatIsQueued(DatagramCounters counters)
+    {
+        var incoming = _makeIncoming();
+        var batch = new DatagramBatch(incoming.Capacity);
+        var dropped = 0L;
+        while (!_stop.IsExhausted(dropped) && Receive(incoming) > 0)
+        {
+            while (!incoming.IsEmpty)
+            {
+                batch.Clear();
+                incoming.Take(batch, _mostOfABatch, timestamp: 0, counters);
+                counters.AddDropped(DatagramDropReason.Stopping, batch.Count);
+                dropped += batch.Count;
+            }
+        }
+    }
+
     /// <summary>How many messages; zero if the socket is released; negative, it is an errno.</summary>
-    private int Receive()
+    private int Receive(IncomingMessages incoming)
     {
         if (!_descriptor.TryEnter(out var number))
         {
             return 0;
         }
 
-        var received = _incoming.Receive(number);
+        var received = incoming.Receive(number);
         Exit(number);
 
         // A call that brings nothing, and no error, is not one of this kernel; it must not look like the end.

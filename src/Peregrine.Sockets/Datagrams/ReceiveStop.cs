@@ -63,18 +63,22 @@ internal sealed class ReceiveStop(KernelDrops queue)
     }
 
     /// <summary>Waits for the last handler; from the cancellation on, only for what does not run a handler any more.</summary>
-    public async Task WaitAsync(CancellationToken cancellationToken)
+    /// <returns>False if a handler still runs, and holds the loop up: what is queued is not received.</returns>
+    public async Task<bool> WaitAsync(CancellationToken cancellationToken)
     {
         await _receiving.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_receiving.IsCompleted)
         {
-            return;
+            return true;
         }
 
         Abandon();
-        if (Volatile.Read(ref _state) == Idle)
+        if (Volatile.Read(ref _state) != Idle)
         {
-            await _receiving.ConfigureAwait(false);
+            return false;
         }
+
+        await _receiving.ConfigureAwait(false);
+        return true;
     }
 }

@@ -91,13 +91,17 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
 
     public async ValueTask StopReceivingAsync(CancellationToken cancellationToken)
     {
-        if (_dispatch is null)
+        if (_dispatch is not { } dispatch)
         {
             return;
         }
 
         _stop.Request();
-        await _stop.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            DropWhatIsQueued(dispatch.Counters);
+        }
+
         CountKernelDrops();
         _sender.Flush();
     }
@@ -266,6 +270,29 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
 
         var remote = _isConnected ? _shape.Peer : DatagramAddressBytes.Read(_from.Buffer.Span, _isIPv6);
         batch.Add(new Datagram(Buffer(batch.Count)[..size], new DatagramPath(remote, _shape.Local), default, _timestamp));
+    }
+
+    /// <summary>Beside the loop, which a handler that does not end holds up, and whose buffers it may look at: so that it is counted.</summary>
+    private void DropWhatIsQueued(DatagramCounters counters)
+    {
+        var buffer = new byte[_stride];
+        for (var dropped = 0L; !_stop.IsExhausted(dropped); dropped++)
+        {
+            try
+            {
+                counters.AddReceived(1, _socket.Receive(buffer));
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.MessageSize)
+            {
+                counters.AddReceived(1, _stride);
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return; // There is no more.
+            }
+
+            counters.AddDropped(DatagramDropReason.Stopping);
+        }
     }
 
     private async ValueTask HandleAsync(BatchDispatch dispatch, DatagramBatch batch)

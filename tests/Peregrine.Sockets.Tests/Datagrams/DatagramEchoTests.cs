@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
@@ -6,10 +7,7 @@ namespace Peregrine.Sockets.Tests.Datagrams;
 public sealed class DatagramEchoTests
 {
     [Theory]
-    [InlineData(TestedDatagrams.OneByOne)]
-    [InlineData(TestedDatagrams.ThreadPool)]
-    [InlineData(TestedDatagrams.Inline)]
-    [InlineData(TestedDatagrams.EventLoop)]
+    [ClassData(typeof(EveryWay))]
     public async Task Boundaries_stay_also_of_empty_and_of_the_largest_datagrams(TestedDatagrams tested)
     {
         await using var server = await tested.BindAsync();
@@ -31,15 +29,12 @@ public sealed class DatagramEchoTests
     }
 
     [Theory]
-    [InlineData(TestedDatagrams.OneByOne)]
-    [InlineData(TestedDatagrams.ThreadPool)]
-    [InlineData(TestedDatagrams.Inline)]
-    [InlineData(TestedDatagrams.EventLoop)]
+    [ClassData(typeof(EveryWay))]
     public async Task A_client_of_the_transport_and_a_server_echo(TestedDatagrams tested)
     {
         await using var server = await tested.BindAsync();
         server.Start(TestedDatagramsExtensions.Echo, new DatagramCounters());
-        await using var client = await tested.Transport().ConnectAsync(new DnsEndPoint("localhost", ((IPEndPoint)server.LocalEndPoint).Port, System.Net.Sockets.AddressFamily.InterNetwork));
+        await using var client = await tested.Transport().ConnectAsync(new DnsEndPoint("localhost", ((IPEndPoint)server.LocalEndPoint).Port, AddressFamily.InterNetwork));
         var inbox = new Inbox();
         client.Start(inbox.OnDatagramsAsync, new DatagramCounters());
         Assert.Equal(server.LocalEndPoint, client.RemoteEndPoint);
@@ -57,10 +52,7 @@ public sealed class DatagramEchoTests
     }
 
     [Theory]
-    [InlineData(TestedDatagrams.OneByOne)]
-    [InlineData(TestedDatagrams.ThreadPool)]
-    [InlineData(TestedDatagrams.Inline)]
-    [InlineData(TestedDatagrams.EventLoop)]
+    [ClassData(typeof(EveryWay))]
     public async Task A_burst_loses_no_wakeup(TestedDatagrams tested)
     {
         const int Sent = 20_000;
@@ -75,10 +67,10 @@ public sealed class DatagramEchoTests
                 peer.Send("burst"u8);
             }
 
-            var until = DateTimeOffsetLimit();
+            using var limit = new CancellationTokenSource(TestTimeout.Limit);
             while (Arrived() < (long)round * Sent)
             {
-                until.ThrowIfCancellationRequested();
+                limit.Token.ThrowIfCancellationRequested();
                 await Task.Yield();
                 server.CountKernelDrops();
             }
@@ -88,6 +80,4 @@ public sealed class DatagramEchoTests
 
         long Arrived() => counters.Received + counters.GetDropped(DatagramDropReason.ReceiveBufferFull);
     }
-
-    private static CancellationToken DateTimeOffsetLimit() => new CancellationTokenSource(TestTimeout.Limit).Token;
 }
