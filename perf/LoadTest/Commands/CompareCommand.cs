@@ -46,7 +46,7 @@ internal static class CompareCommand
 
         using (plan)
         {
-            Console.WriteLine($"{scenario.Load}, {scenario.Load.Seconds} s after {scenario.Load.WarmUp} s of warm-up; rounds: {plan.Rounds}; {plan.Placement}");
+            Console.WriteLine($"{scenario.LoadInWords}, {scenario.Load.Seconds} s after {scenario.Load.WarmUp} s of warm-up; rounds: {plan.Rounds}; {plan.Placement}");
             using var run = new ScenarioRun(scenario, plan);
             var result = await run.RunAsync(cancellationToken);
             if (result.Contestants.Count == 0)

@@ -1,4 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
+using Peregrine.LoadTest.Contestants.Datagrams;
+using Peregrine.Server.Datagrams;
 
 namespace Peregrine.LoadTest.Contestants;
 
@@ -6,20 +8,28 @@ namespace Peregrine.LoadTest.Contestants;
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Title">Its name in the tables.</param>
 /// <param name="StartAsync">
-/// Starts it on a free port of 127.0.0.1, with TLS if there is a certificate; null for the one that is a program of its own, in C.
+/// Starts it on a free port of 127.0.0.1, with TLS if there is a certificate; null for one that is a program of its own, in C.
 /// </param>
+/// <param name="Program">The one that is a program of its own: its name, and the arguments that follow the service.</param>
 /// <param name="InlineCompletions">Whether its process is started with the runtime's inline completions set in the environment.</param>
 /// <param name="TakesHandlers">Whether its services are <c>ConnectionHandler</c>s, so that it serves every one.</param>
 /// <param name="Tls">Whether it serves in the clear, encrypted, or both.</param>
+/// <param name="IsDatagram">Whether it serves datagrams, or connections.</param>
 /// <param name="IsExtra">Takes part only when it is named.</param>
-internal sealed record Contestant(string Name, string Title, Func<Service, X509Certificate2?, Task<RunningServer>>? StartAsync,
-    bool InlineCompletions = false, bool TakesHandlers = false, TlsSupport Tls = TlsSupport.None, bool IsExtra = false)
+internal sealed record Contestant(string Name, string Title, Func<Service, X509Certificate2?, Task<RunningServer>>? StartAsync, string[]? Program = null,
+    bool InlineCompletions = false, bool TakesHandlers = false, TlsSupport Tls = TlsSupport.None, bool IsDatagram = false, bool IsExtra = false)
 {
     /// <summary>What the others are compared with.</summary>
     public const string Reference = "kestrel";
 
     /// <summary>What none can beat by much.</summary>
     public const string Limit = "c-epoll";
+
+    /// <summary>What the others are compared with, of those that serve datagrams.</summary>
+    public const string DatagramReference = "plain-receivefrom";
+
+    /// <summary>What none can beat by much, of those that serve datagrams.</summary>
+    public const string DatagramLimit = "c-mmsg";
 
     public static readonly IReadOnlyList<Contestant> All =
     [
@@ -33,9 +43,20 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
             InlineCompletions: true),
         new("raw-sslstream", "Raw SslStream loop, inline", (_, certificate) => RawSslStreamContestant.StartAsync(certificate!),
             InlineCompletions: true, Tls: TlsSupport.Only),
-        new(Limit, "C, epoll: the limit", null),
+        new(Limit, "C, epoll: the limit", null, ["limit"]),
         Peregrine("peregrine-logging", "Peregrine, ThreadPool, logging that is off", ConnectionScheduling.ThreadPool, logging: true),
         Peregrine("peregrine-eventloop-logging", "Peregrine, EventLoop, logging that is off", ConnectionScheduling.EventLoop, logging: true),
+        PeregrineUdp("peregrine-udp", "Peregrine UDP, ThreadPool", _ => { }),
+        PeregrineUdp("peregrine-udp-inline", "Peregrine UDP, Inline", options => options.Scheduling = ConnectionScheduling.Inline),
+        PeregrineUdp("peregrine-udp-eventloop", "Peregrine UDP, EventLoop", options => options.Scheduling = ConnectionScheduling.EventLoop),
+        PeregrineUdp("peregrine-udp-unsegmented", "Peregrine UDP, ThreadPool, no segmentation", options => options.Segmentation = false),
+        PeregrineUdp("peregrine-udp-onebyone", "Peregrine UDP, one by one", options => options.Io = DatagramIo.OneByOne),
+        Datagram("dotnetty-udp", "DotNetty 0.7.6, datagrams", DotNettyDatagramContestant.StartAsync),
+        Datagram(DatagramReference, "Plain ReceiveFromAsync loop", PlainSocketContestant.StartWithEndPointsAsync),
+        Datagram("plain-socketaddress", "Plain loop, SocketAddress", PlainSocketContestant.StartWithSocketAddressesAsync),
+        Datagram("plain-blocking", "Plain loop, blocking thread", PlainSocketContestant.StartBlockingAsync),
+        new(DatagramLimit, "C, recvmmsg and sendmmsg: the limit", null, ["limit-udp"], IsDatagram: true),
+        new("c-segment", "C, the same with UDP_SEGMENT", null, ["limit-udp", "segment"], IsDatagram: true),
     ];
 
     /// <summary>Those that take part when none is named.</summary>
@@ -51,6 +72,12 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
         name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging),
         TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging);
 
+    private static Contestant PeregrineUdp(string name, string title, Action<DatagramEndpointOptions> configure) =>
+        Datagram(name, title, service => PeregrineDatagramContestant.StartAsync(service, configure));
+
+    private static Contestant Datagram(string name, string title, Func<Service, Task<RunningServer>> start) =>
+        new(name, title, (service, _) => start(service), IsDatagram: true);
+
     private static Contestant Kestrel(string name, string title, bool inline) => new(
-        name, title, (service, certificate) => KestrelContestant.StartAsync(service, certificate, inline), inline, TakesHandlers: true, Tls: TlsSupport.Both);
+        name, title, (service, certificate) => KestrelContestant.StartAsync(service, certificate, inline), InlineCompletions: inline, TakesHandlers: true, Tls: TlsSupport.Both);
 }

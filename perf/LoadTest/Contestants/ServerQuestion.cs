@@ -6,6 +6,6 @@ internal static class ServerQuestion
     /// <summary>How many bytes it has allocated on the managed heap.</summary>
     public const string Allocated = "allocated?";
 
-    /// <summary>How many bytes its sink has received.</summary>
+    /// <summary>How many bytes, or datagrams, its sink has received.</summary>
     public const string Received = "received?";
 }

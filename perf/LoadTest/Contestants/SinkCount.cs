@@ -1,7 +1,7 @@
 namespace Peregrine.LoadTest.Contestants;
 
 /// <summary>
-/// What the sink of this process has received. It is asked for over standard input, not answered to the peer's FIN, because DotNetty cannot send
+/// What the sink of this process has received: bytes, or datagrams. It is asked for over standard input, not answered to the peer's FIN, because DotNetty cannot send
 /// after a FIN.
 /// </summary>
 internal static class SinkCount
@@ -11,5 +11,5 @@ internal static class SinkCount
     public static long Received => Interlocked.Read(ref _received);
 
     // Counted before the connection is closed, so that the client asks when it has seen the close.
-    public static void Add(long bytes) => Interlocked.Add(ref _received, bytes);
+    public static void Add(long count) => Interlocked.Add(ref _received, count);
 }

@@ -4,11 +4,11 @@ using Peregrine.LoadTest.Results;
 namespace Peregrine.LoadTest.Driving;
 
 /// <summary>How many bytes the server allocates for a message, once everything is compiled and pooled.</summary>
-internal sealed class AllocationDrive(Load load, Target target) : IDrive
+internal sealed class AllocationDrive(Load load, Target target, Func<IEchoClient> connect) : IDrive
 {
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        using var client = EchoClient.Connect(load, target);
+        using var client = connect();
         await DriveAsync(client, load with { WarmUp = 0, Seconds = load.WarmUp }, cancellationToken);
 
         // The question itself costs bytes; the first one also what is compiled for it.
@@ -23,7 +23,7 @@ internal sealed class AllocationDrive(Load load, Target target) : IDrive
     }
 
     // Nothing is in flight before and after, so the messages are counted exactly.
-    private async Task DriveAsync(EchoClient client, Load phase, CancellationToken cancellationToken)
+    private async Task DriveAsync(IEchoClient client, Load phase, CancellationToken cancellationToken)
     {
         var window = new MeasuringWindow();
         var running = client.RunAsync(window);

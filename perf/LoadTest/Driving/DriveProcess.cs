@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peregrine.LoadTest.Driving.Datagrams;
 using Peregrine.LoadTest.Driving.Linux;
 using Peregrine.LoadTest.Scenarios;
 
@@ -39,6 +40,10 @@ internal static class DriveProcess
         ScenarioKind.Idle => new IdleDrive(load, target),
         ScenarioKind.Ends => new EndsDrive(load, target),
         ScenarioKind.Broadcast => new BroadcastDrive(load, target),
-        _ => new AllocationDrive(load, target),
+        ScenarioKind.DatagramEcho => new DatagramEchoDrive(load, target),
+        ScenarioKind.DatagramSink => new DatagramSinkDrive(load, target),
+        ScenarioKind.DatagramStream => new DatagramStreamDrive(load, target),
+        ScenarioKind.DatagramAllocations => new AllocationDrive(load, target, () => new DatagramEchoClient(load, target)),
+        _ => new AllocationDrive(load, target, () => EchoClient.Connect(load, target)),
     };
 }

@@ -1,7 +1,7 @@
 namespace Peregrine.LoadTest.Driving;
 
 /// <summary>All connections of an echo load, shared out to one thread for each core that the client may use.</summary>
-internal sealed class EchoClient : IDisposable
+internal sealed class EchoClient : IEchoClient
 {
     private readonly EchoLoop[] _loops;
 

@@ -14,6 +14,8 @@ internal sealed record Load(int Connections, int Depth, int Size, int Seconds = 
 
     public bool IsTooMuch => Depth * (long)Size > MostInFlight;
 
-    public override string ToString() =>
-        $"{Connections} {(Connections == 1 ? "connection" : "connections")} × {Depth} in flight × {Size} bytes{(Tls ? ", TLS" : "")}";
+    /// <summary>In words.</summary>
+    /// <param name="peer">One of what there are so many of.</param>
+    public string Describe(string peer) =>
+        $"{Connections} {peer}{(Connections == 1 ? "" : "s")} × {Depth} in flight × {Size} bytes{(Tls ? ", TLS" : "")}";
 }

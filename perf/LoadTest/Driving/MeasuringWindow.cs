@@ -26,6 +26,9 @@ internal sealed class MeasuringWindow
     /// <summary>Of one core, in percent.</summary>
     public double ClientPercent => 100 * (ClientCpu / Elapsed);
 
+    /// <summary>Of one core, in percent, without the time of threads that had nothing to do and looked all the same.</summary>
+    public double ClientPercentWithout(TimeSpan idle) => Math.Max(0, 100 * ((ClientCpu - idle) / Elapsed));
+
     /// <summary>Warms up, measures, ends. Earlier, if what is measured ends by itself: then it has failed.</summary>
     public async Task RunAsync(Load load, int serverProcess, Task driving, CancellationToken cancellationToken)
     {

@@ -20,15 +20,16 @@ internal sealed class ServerProcess : IDisposable
     public int Port { get; private set; }
 
     /// <summary>Starts it and waits until it listens.</summary>
-    /// <param name="limit">The path of the contestant in C.</param>
+    /// <param name="limits">Where the contestants in C are.</param>
     /// <exception cref="InvalidDataException">It did not start.</exception>
     public static async Task<ServerProcess> StartAsync(
-        Contestant contestant, Service service, bool tls, string? limit, string? cores, CancellationToken cancellationToken)
+        Contestant contestant, Service service, bool tls, LimitPrograms? limits, string? cores, CancellationToken cancellationToken)
     {
-        // In small letters: the one in C knows the first two.
-        var name = service switch { Service.Echo => "echo", Service.Sink => "sink", Service.Answer => "answer", _ => "broadcast" };
+        // In small letters: those in C know them so.
+        var name = service switch { Service.Echo => "echo", Service.Sink => "sink", Service.Answer => "answer", Service.Source => "source", _ => "broadcast" };
         string[] options = tls ? [TlsOption] : [];
-        string[] command = contestant.IsManaged ? ChildProcess.Self(["serve", contestant.Name, name, .. options]) : [limit!, name];
+        string[] command = contestant.Program is [var program, .. var arguments]
+            ? [limits!.PathOf(program), name, .. arguments] : ChildProcess.Self(["serve", contestant.Name, name, .. options]);
         var server = new ServerProcess(ChildProcess.Start(command, cores, contestant.InlineCompletions));
         try
         {

@@ -48,7 +48,7 @@ internal static class Report
         text.WriteLine();
         text.WriteLine($"## {scenario.Name}");
         text.WriteLine();
-        text.WriteLine($"{scenario.Description} {scenario.Load}; {scenario.Load.Seconds} s after {scenario.Load.WarmUp} s of warm-up.");
+        text.WriteLine($"{scenario.Description} {scenario.LoadInWords}; {scenario.Load.Seconds} s after {scenario.Load.WarmUp} s of warm-up.");
         text.WriteLine();
         ResultTable.WriteMedians(result, text);
         ResultTable.WriteRatios(result, text);

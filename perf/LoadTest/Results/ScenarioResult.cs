@@ -17,5 +17,5 @@ internal sealed record ScenarioResult(Scenario Scenario, IReadOnlyList<Contestan
 
     public bool Has(string contestant) => Contestants.Any(result => result.Contestant.Name == contestant);
 
-    public static string OtherName(string contestant) => contestant == Contestant.Limit ? "the limit" : Contestant.Find(contestant)!.Title;
+    public string OtherName(string contestant) => contestant == Scenario.Limit ? "the limit" : Contestant.Find(contestant)!.Title;
 }

@@ -6,13 +6,13 @@ namespace Peregrine.LoadTest.Scenarios;
 /// <summary>Who takes part, how often, and where. Disposed, what was compiled for it is gone.</summary>
 internal sealed class RunPlan : IDisposable
 {
-    private RunPlan(int rounds, IReadOnlyList<Contestant> contestants, bool areNamed, (string Server, string Client)? cores, LimitProgram? limit)
+    private RunPlan(int rounds, IReadOnlyList<Contestant> contestants, bool areNamed, (string Server, string Client)? cores, LimitPrograms? limits)
     {
         Rounds = rounds;
         Contestants = contestants;
         AreNamed = areNamed;
         (ServerCores, ClientCores) = (cores?.Server, cores?.Client);
-        Limit = limit;
+        Limits = limits;
     }
 
     public int Rounds { get; }
@@ -28,7 +28,7 @@ internal sealed class RunPlan : IDisposable
     /// <summary>As taskset(1) takes them; null for all.</summary>
     public string? ClientCores { get; }
 
-    public LimitProgram? Limit { get; }
+    public LimitPrograms? Limits { get; }
 
     /// <summary>Where server and client run, in words.</summary>
     public string Placement => ServerCores is null ? "not pinned" : $"server on core {ServerCores}, client on {ClientCores}";
@@ -51,10 +51,10 @@ internal sealed class RunPlan : IDisposable
         }
 
         var contestants = named ?? Contestant.Usual;
-        var limit = default(LimitProgram);
-        if (contestants.FirstOrDefault(contestant => !contestant.IsManaged) is { } native && (limit = LimitProgram.TryCompile(out var reason)) is null)
+        var limits = default(LimitPrograms);
+        if (contestants.Any(contestant => !contestant.IsManaged) && (limits = LimitPrograms.TryCompile(out var reason)) is null)
         {
-            Console.Error.WriteLine($"{native.Title} is left out: {reason}");
+            Console.Error.WriteLine($"The contestants in C are left out: {reason}");
             contestants = [.. contestants.Where(contestant => contestant.IsManaged)];
             if (contestants.Count == 0)
             {
@@ -62,8 +62,8 @@ internal sealed class RunPlan : IDisposable
             }
         }
 
-        return new RunPlan(rounds, contestants, named is not null, cores, limit);
+        return new RunPlan(rounds, contestants, named is not null, cores, limits);
     }
 
-    public void Dispose() => Limit?.Dispose();
+    public void Dispose() => Limits?.Dispose();
 }

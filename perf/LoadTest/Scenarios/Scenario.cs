@@ -18,6 +18,9 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     private static readonly Metric[] OfHandshakes =
         [Metric.ConnectionsPerSecond, Metric.P50, Metric.P99, Metric.CpuPerConnection, Metric.ServerCore, Metric.ClientCore, Metric.Resumed];
 
+    private static readonly Metric[] OfDatagramEcho =
+        [Metric.DatagramsPerSecond, Metric.P50, Metric.P99, Metric.P999, Metric.Lost, Metric.CpuPerDatagram, Metric.ServerCore, Metric.ClientCore];
+
     public static readonly IReadOnlyList<Scenario> All =
     [
         Echo("pingpong", new Load(64, 1, 64), "Small messages, one at a time on each connection."),
@@ -49,33 +52,62 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
             [Metric.Truncated, Metric.Reset]),
         Broadcast(100),
         Broadcast(1_000),
+        DatagramEcho("udp-pingpong", new Load(16, 1, 64), "Small datagrams, one at a time from each client."),
+        DatagramEcho("udp-pipelined", new Load(16, 16, 64), "Small datagrams, many at a time from each client."),
+        DatagramEcho("udp-1k", new Load(64, 16, 1_024), "Larger datagrams of many clients."),
+        new("udp-sink", ScenarioKind.DatagramSink, new Load(16, 64, 64),
+            "Datagrams one way, from clients that nothing holds back. Those that are received are those that the kernel did not drop for want of room; with what it dropped they are what was sent, exactly.",
+            [Metric.ReceivedPerSecond, Metric.Lost, Metric.CpuPerDatagram, Metric.ServerCore, Metric.ClientCore]),
+        new("udp-stream", ScenarioKind.DatagramStream, new Load(1, 16, SourceRequest.AnswerSizeInBytes),
+            "Datagrams one way, from the server, 64 for each request of a client that takes segments in one piece (UDP_GRO).",
+            [Metric.DatagramsPerSecond, Metric.MegabytesPerSecond, Metric.Lost, Metric.CpuPerDatagram, Metric.ServerCore, Metric.ClientCore]),
+        new("udp-allocations", ScenarioKind.DatagramAllocations, new Load(16, 16, 64),
+            "Bytes that the server allocates on the managed heap for a datagram and its answer, in a fresh process after the warm-up.", [Metric.BytesPerMessage]),
     ];
 
     public static string Names => string.Join(", ", All.Select(scenario => scenario.Name));
 
     public Service Service => Kind switch
     {
-        ScenarioKind.Stream => Service.Sink,
+        ScenarioKind.Stream or ScenarioKind.DatagramSink => Service.Sink,
+        ScenarioKind.DatagramStream => Service.Source,
         ScenarioKind.Ends => Service.Answer,
         ScenarioKind.Broadcast => Service.Broadcast,
         _ => Service.Echo,
     };
 
+    /// <summary>Whether it is about datagrams, not about connections.</summary>
+    public bool IsDatagram => Kind is ScenarioKind.DatagramEcho or ScenarioKind.DatagramSink or ScenarioKind.DatagramStream or ScenarioKind.DatagramAllocations;
+
+    /// <summary>The contestant that the others are compared with.</summary>
+    public string Reference => IsDatagram ? Contestant.DatagramReference : Contestant.Reference;
+
+    /// <summary>The contestant that none can beat by much.</summary>
+    public string Limit => IsDatagram ? Contestant.DatagramLimit : Contestant.Limit;
+
+    /// <summary>The load in words.</summary>
+    public string LoadInWords => Load.Describe(IsDatagram ? "client" : "connection");
+
     /// <summary>Whether what earlier rounds left in a process would be measured with it.</summary>
-    public bool NeedsFreshServer => Kind is ScenarioKind.Idle or ScenarioKind.Allocations;
+    public bool NeedsFreshServer => Kind is ScenarioKind.Idle or ScenarioKind.Allocations or ScenarioKind.DatagramAllocations;
 
     /// <summary>Why there is nothing to measure of a contestant, to follow its name; null if there is.</summary>
     public string? ReasonToLeaveOut(Contestant contestant) => (contestant.Tls, Kind) switch
     {
+        _ when IsDatagram && !contestant.IsDatagram => "it serves no datagrams",
+        _ when !IsDatagram && contestant.IsDatagram => "it serves nothing but datagrams",
         (TlsSupport.None, _) when Load.Tls => "it does not serve TLS",
         (TlsSupport.Only, _) when !Load.Tls => "it serves nothing but TLS",
-        (_, ScenarioKind.Allocations) when !contestant.IsManaged => "it has no managed heap",
+        (_, ScenarioKind.Allocations or ScenarioKind.DatagramAllocations) when !contestant.IsManaged => "it has no managed heap",
         (_, ScenarioKind.Ends) when !contestant.TakesHandlers => "it does not serve answers",
         (_, ScenarioKind.Broadcast) when !contestant.TakesHandlers => "it does not broadcast",
         _ => null,
     };
 
     public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);
+
+    private static Scenario DatagramEcho(string name, Load load, string description) =>
+        new(name, ScenarioKind.DatagramEcho, load, description, OfDatagramEcho);
 
     private static Scenario Broadcast(int receivers) => new(
         $"broadcast-{receivers}", ScenarioKind.Broadcast, new Load(receivers, 16, 32),

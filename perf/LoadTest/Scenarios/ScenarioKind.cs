@@ -14,4 +14,8 @@ internal enum ScenarioKind
     Allocations,
     Ends,
     Broadcast,
+    DatagramEcho,
+    DatagramSink,
+    DatagramStream,
+    DatagramAllocations,
 }

@@ -83,7 +83,7 @@ internal sealed class ScenarioRun(Scenario scenario, RunPlan plan) : IDisposable
     }
 
     private async Task StartAsync(ContestantResult result, CancellationToken cancellationToken) => _servers[result] =
-        await ServerProcess.StartAsync(result.Contestant, scenario.Service, scenario.Load.Tls, plan.Limit?.FilePath, plan.ServerCores, cancellationToken);
+        await ServerProcess.StartAsync(result.Contestant, scenario.Service, scenario.Load.Tls, plan.Limits, plan.ServerCores, cancellationToken);
 
     private async Task RoundAsync(ContestantResult result, int round, CancellationToken cancellationToken)
     {

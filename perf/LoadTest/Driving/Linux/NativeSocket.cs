@@ -9,6 +9,10 @@ namespace Peregrine.LoadTest.Driving.Linux;
 /// </summary>
 internal readonly unsafe struct NativeSocket(int descriptor) : IClientSocket
 {
+    /// <summary>AF_INET.</summary>
+    public const int Internet = 2;
+
+
     private const int WouldBlock = 11;
     private const int Interrupted = 4;
     private const int DontWait = 0x40;
@@ -36,17 +40,15 @@ internal readonly unsafe struct NativeSocket(int descriptor) : IClientSocket
     /// <param name="source">An address of 127.0.0.0/8, in host order.</param>
     public static NativeSocket Connect(uint source, int port)
     {
-        const int Internet = 2;
         const int Stream = 1;
         const int CloseOnExec = 0x80000;
         var socket = new NativeSocket(Checked(Libc.Socket(Internet, Stream | CloseOnExec, 0), "socket"));
         try
         {
             socket.Set(0, BindAddressNoPort, 1);
-            var address = new Address { Family = Internet, InternetAddress = BinaryPrimitives.ReverseEndianness(source) };
+            var address = Address.Of(source, 0);
             Checked(Libc.Bind(socket.Number, &address, sizeof(Address)), "bind");
-            address.InternetAddress = BinaryPrimitives.ReverseEndianness(SourceAddresses.Loopback);
-            address.Port = BinaryPrimitives.ReverseEndianness((ushort)port);
+            address = Address.Of(SourceAddresses.Loopback, port);
             Checked(Libc.Connect(socket.Number, &address, sizeof(Address)), "connect");
             return socket;
         }
@@ -169,5 +171,14 @@ internal readonly unsafe struct NativeSocket(int descriptor) : IClientSocket
         public ushort Port;
         public uint InternetAddress;
         public ulong Zero;
+
+        /// <param name="address">In host order.</param>
+        /// <param name="port">0 for any.</param>
+        public static Address Of(uint address, int port) => new()
+        {
+            Family = Internet,
+            InternetAddress = BinaryPrimitives.ReverseEndianness(address),
+            Port = BinaryPrimitives.ReverseEndianness((ushort)port),
+        };
     }
 }

@@ -1,0 +1,164 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using Peregrine.LoadTest.Driving.Linux;
+
+namespace Peregrine.LoadTest.Driving.Datagrams;
+
+/// <summary>
+/// One thread that drives its share of the clients, each with an address of its own, all by one socket: so what several of them receive and send goes with one call, and the client
+/// spends less on a datagram than the server does. Phases follow each other; between them nothing is in flight.
+/// </summary>
+internal sealed class DatagramEchoLoop : IDisposable
+{
+    private const int MostTogether = 64;
+    private const int ReceiveBuffer = 4 << 20;
+    private static readonly TimeSpan WaitAtMost = TimeSpan.FromMilliseconds(50);
+
+    // Longer than any answer takes; short, so that what is lost does not hold its client up for a whole round.
+    private static readonly TimeSpan LostAfter = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(15);
+
+    private readonly DatagramSocket _socket = DatagramSocket.OfManyAddresses().WithReceiveTimeout(WaitAtMost);
+    private readonly DatagramEchoPeer[] _peers;
+    private readonly DatagramVector _incoming;
+    private readonly DatagramVector _outgoing;
+    private readonly Polling _polling = new();
+    private int _owed;
+
+    public DatagramEchoLoop(Load load, int port, int peers)
+    {
+        _peers = [.. Enumerable.Range(0, peers).Select(index => new DatagramEchoPeer(load, index))];
+        _socket.AskForReceiveBuffer(ReceiveBuffer);
+        _outgoing = new DatagramVector(MostTogether, load.Size);
+        _outgoing.SetServer(port);
+
+        // One byte more: an answer that is too long is seen as that.
+        _incoming = new DatagramVector(MostTogether, load.Size + 1);
+    }
+
+    public Latencies Latencies { get; } = new();
+
+    public long Answered => _peers.Sum(peer => peer.Answered);
+
+    /// <summary>How often a datagram was sent again.</summary>
+    public long Resent => _peers.Sum(peer => peer.Resent);
+
+    /// <summary>The time in which nothing came, while measured.</summary>
+    public TimeSpan Idle => _polling.Idle;
+
+    /// <summary>Drives until the window says that it is enough and the last answer is here.</summary>
+    public void Run(MeasuringWindow window)
+    {
+        var heard = Stopwatch.GetTimestamp();
+        var looked = heard;
+        Start(heard);
+        while (!window.Enough || !Array.TrueForAll(_peers, peer => peer.IsQuiet))
+        {
+            var count = _polling.Next(() => _socket.TryReceive(_incoming), () => _socket.Receive(_incoming), window.IsOpen);
+            var now = Stopwatch.GetTimestamp();
+            OnReceived(count, now, window.IsOpen ? Latencies : null, !window.Enough);
+            heard = count > 0 ? now : heard;
+            if (Stopwatch.GetElapsedTime(looked, now) > WaitAtMost)
+            {
+                looked = now;
+                ResendLost(now);
+                if (Stopwatch.GetElapsedTime(heard, now) > SilenceLimit)
+                {
+                    throw new InvalidDataException($"The server sent nothing for {SilenceLimit.TotalSeconds} s, with answers outstanding.");
+                }
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _socket.Close();
+        _incoming.Dispose();
+        _outgoing.Dispose();
+    }
+
+    // Client by client: what one of them has in flight goes together, as it does where each is a program of its own.
+    private void Start(long now)
+    {
+        for (var peer = 0; peer < _peers.Length; peer++)
+        {
+            for (var slot = 0; slot < _peers[peer].Depth; slot++)
+            {
+                SendNext(peer, slot, now);
+            }
+        }
+
+        SendOwed();
+    }
+
+    private void OnReceived(int count, long now, Latencies? latencies, bool maySend)
+    {
+        var (together, togetherSince) = (0, 0L);
+        for (var i = 0; i < count; i++)
+        {
+            var peer = (int)(BinaryPrimitives.ReverseEndianness(_incoming.Destination(i)) - SourceAddresses.Loopback);
+            if ((uint)peer >= (uint)_peers.Length)
+            {
+                throw new InvalidDataException("A datagram came to an address that sent none.");
+            }
+
+            if (_peers[peer].TryTake(_incoming.Received(i)) is not var (slot, since))
+            {
+                continue;
+            }
+
+            // Those that were sent together and came back together took the same time: one record for all.
+            if (since != togetherSince)
+            {
+                latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
+                (together, togetherSince) = (0, since);
+            }
+
+            together++;
+            if (maySend)
+            {
+                SendNext(peer, slot, now);
+            }
+        }
+
+        latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
+        SendOwed();
+    }
+
+    private void ResendLost(long now)
+    {
+        for (var peer = 0; peer < _peers.Length; peer++)
+        {
+            for (var slot = 0; slot < _peers[peer].Depth; slot++)
+            {
+                if (_peers[peer].TryWriteLost(slot, _outgoing[_owed], now, LostAfter))
+                {
+                    Add(peer);
+                }
+            }
+        }
+
+        SendOwed();
+    }
+
+    private void SendNext(int peer, int slot, long now)
+    {
+        _peers[peer].WriteNext(slot, _outgoing[_owed], now);
+        Add(peer);
+    }
+
+    private void Add(int peer)
+    {
+        _outgoing.SetSource(_owed, BinaryPrimitives.ReverseEndianness(SourceAddresses.Loopback + (uint)peer));
+        if (++_owed == _outgoing.Count)
+        {
+            SendOwed();
+        }
+    }
+
+    private void SendOwed()
+    {
+        _socket.Send(_outgoing, _owed);
+        _owed = 0;
+    }
+}
