@@ -46,7 +46,8 @@ internal sealed class GameServer(World world, DatagramCookies cookies, TimeProvi
         _links[id] = link;
         try
         {
-            await foreach (var datagram in session.WithCancellation(session.Stopping))
+            // Ends when nothing comes any more, and when the server stops.
+            await foreach (var datagram in session)
             {
                 var bytes = datagram.Payload.Span;
                 if (Wire.KindOf(bytes) == Kind.Goodbye)
@@ -59,10 +60,11 @@ internal sealed class GameServer(World world, DatagramCookies cookies, TimeProvi
                     world.Steer(id, input.Direction);
                 }
             }
-        }
-        catch (OperationCanceledException)
-        {
-            session.TrySend([(byte)Kind.Goodbye]);
+
+            if (session.EndReason == DatagramSessionEndReason.Stopping)
+            {
+                session.TrySend([(byte)Kind.Goodbye]);
+            }
         }
         finally
         {
