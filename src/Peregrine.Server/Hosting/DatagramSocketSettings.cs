@@ -61,6 +61,6 @@ internal static class DatagramSocketSettings
 
     private static IPAddress? ReadAddress(IConfigurationSection section, string key, string expected) =>
         section.Read(key, null, expected) is not { } text ? null
-        : IPAddress.TryParse(text, out var address) ? address
+        : LimitSettings.IsWrittenOut(text) && IPAddress.TryParse(text, out var address) ? address
         : throw new PeregrineStartException($"{section.Path}:{key} = \"{text}\" is not {expected}.");
 }

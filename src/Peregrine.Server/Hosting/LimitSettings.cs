@@ -127,12 +127,12 @@ internal static class LimitSettings
         }
     }
 
-    /// <remarks>
-    /// 10.0.0.1/8 is refused, which the runtime takes for 10.0.0.0/8: it may be meant as one address, or as the whole network. So are the short forms of
-    /// inet_aton(3): 10 would be 0.0.0.10, and 10.1 would be 10.0.0.1.
-    /// </remarks>
+    /// <summary>Not one of the short forms of inet_aton(3): 10 would be 0.0.0.10, and 10.1 would be 10.0.0.1.</summary>
+    public static bool IsWrittenOut(string address) => address.Contains(':', StringComparison.Ordinal) || address.Count(static character => character == '.') == 3;
+
+    /// <remarks>10.0.0.1/8 is refused, which the runtime takes for 10.0.0.0/8: it may be meant as one address, or as the whole network.</remarks>
     private static IPNetwork? ParseNetwork(string? text) =>
-        text is null || !(text.Contains(':', StringComparison.Ordinal) || text.Count(static character => character == '.') == 3) ? null
+        text is null || !IsWrittenOut(text) ? null
         : IPNetwork.TryParse(text, out var network)
             ? IPAddress.Parse(text.AsSpan(0, text.IndexOf('/', StringComparison.Ordinal))).Equals(network.BaseAddress) ? network : null
         : IPAddress.TryParse(text, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)

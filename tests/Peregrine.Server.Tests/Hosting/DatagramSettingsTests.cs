@@ -114,6 +114,7 @@ public sealed class DatagramSettingsTests
     [InlineData("Socket:Multicast:Groups:0", "239.0.0.1", "section")]
     [InlineData("Socket:Multicast:Groups:0:Address", "10.0.0.1", "224.0.0.0/4")]
     [InlineData("Socket:Multicast:Groups:0:Address", "everywhere", "224.0.0.0/4")]
+    [InlineData("Socket:Multicast:Groups:0:Address", "239.1", "224.0.0.0/4")]
     [InlineData("Socket:Multicast:Groups:0:Group", "239.0.0.1", "Address, Source, Interface")]
     public async Task A_wrong_setting_is_named_with_what_it_takes(string key, string value, string accepted)
     {
