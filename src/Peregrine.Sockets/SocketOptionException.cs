@@ -4,7 +4,7 @@ namespace Peregrine.Sockets;
 public sealed class SocketOptionException : NotSupportedException
 {
     /// <summary>Makes an exception.</summary>
-    /// <param name="option">The option's path in <see cref="SocketTransportOptions"/>.</param>
+    /// <param name="option">The option's path in <see cref="SocketTransportOptions"/> or <see cref="DatagramTransportOptions"/>.</param>
     /// <param name="value">What it was set to.</param>
     /// <param name="problem">Why it cannot be had, and what helps: the end of a sentence.</param>
     /// <param name="innerException">What the system said.</param>
@@ -16,7 +16,7 @@ public sealed class SocketOptionException : NotSupportedException
         Problem = problem;
     }
 
-    /// <summary>The option's path in <see cref="SocketTransportOptions"/>, such as <c>Socket.Device</c>.</summary>
+    /// <summary>The option's path in <see cref="SocketTransportOptions"/> or <see cref="DatagramTransportOptions"/>, such as <c>Socket.Device</c>.</summary>
     public string Option { get; }
 
     /// <summary>What it was set to.</summary>

@@ -6,5 +6,8 @@ namespace Peregrine;
 /// The address of this side that the peer sent to (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)), with the port of the socket. To send, the source address; its port has
 /// no effect. Unspecified leaves it to the routes.
 /// </param>
-/// <param name="InterfaceIndex">The network interface by which it came, as in if_nametoindex(3); to send, the one by which it goes. Zero is any.</param>
+/// <param name="InterfaceIndex">
+/// The network interface by which it came, as in if_nametoindex(3). To send, the one by which it goes, where the source address does not say it: it is unspecified, link-local or a
+/// group. With another source address the routes decide, since the way back may be by another interface. Zero is any.
+/// </param>
 public readonly record struct DatagramPath(DatagramAddress RemoteAddress, DatagramAddress LocalAddress = default, int InterfaceIndex = 0);
