@@ -114,6 +114,16 @@ internal static partial class ServerLog
     [LoggerMessage(33, LogLevel.Error, "Endpoint \"{Endpoint}\": the timeouts of a connection could not be looked at; it is tried again in a second")]
     public static partial void LookFailed(ILogger logger, string endpoint, Exception exception);
 
+    [LoggerMessage(60, LogLevel.Information, "The server is ready, which {Addresses} tells by accepting connections (Peregrine:Health:Url)")]
+    public static partial void ProbeOpened(ILogger logger, string addresses);
+
+    [LoggerMessage(61, LogLevel.Information, "The server is not ready, which {Addresses} tells by refusing connections (Peregrine:Health:Url): {Problem}")]
+    public static partial void ProbeClosed(ILogger logger, string addresses, string problem);
+
+    [LoggerMessage(62, LogLevel.Warning,
+        "The port of Peregrine:Health:Url ({Url}) cannot be opened or closed, so that the server seems not to be ready; it is tried again every second: {Problem}")]
+    public static partial void ProbeFailed(ILogger logger, string url, string problem);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Peregrine;
 using Peregrine.Server;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Health;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
 using Peregrine.Sockets;
@@ -48,6 +49,7 @@ public static class PeregrineServiceCollectionExtensions
         services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new PeregrineServer());
+        services.AddSingleton(provider => new ServerHealth(provider.GetRequiredService<PeregrineServer>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddSingleton(provider => new LiveSettings(
             provider.GetRequiredService<ServerSettings>(),
