@@ -6,6 +6,9 @@ namespace Peregrine.Server;
 /// <summary>Every log message of this assembly. Event ids are stable.</summary>
 internal static partial class ServerLog
 {
+    /// <summary>Under which they are logged.</summary>
+    public const string Category = "Peregrine.Server";
+
     [LoggerMessage(1, LogLevel.Information, "Listening on {Url} (endpoint \"{Endpoint}\")")]
     public static partial void Listening(ILogger logger, string url, string endpoint);
 

@@ -1,6 +1,7 @@
 using System.Xml.Linq;
 using Peregrine.Middleware;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Health;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
 
@@ -59,13 +60,13 @@ public sealed class ArchitectureTests
         var page = Repository.Read("docs", "settings.md");
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
             .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
-            .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
+            .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<HealthOptions>("Health:")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
             .Concat(NamesOf<TlsOptions>("")).Concat(NamesOf<TlsHostOptions>("Hosts:<host>:")).Concat(NamesOf<TlsCertificateOptions>("Certificate:"))
             .Except([nameof(EndpointOptions.Tls), nameof(TlsOptions.Certificate), nameof(TlsOptions.Hosts), "Certificate:" + nameof(TlsCertificateOptions.Value),
 
                 // A section has a file for them, or the endpoint's own in their place; a method is code's.
                 nameof(TlsOptions.TrustedRoots), nameof(TlsOptions.HandshakeTimeout), nameof(TlsOptions.ClientCertificateValidation), nameof(TlsOptions.SettingName),
-                nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
+                nameof(PeregrineOptions.Health), nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
                 nameof(EndpointOptions.Addresses), nameof(EndpointOptions.ProxyProtocol), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));
 

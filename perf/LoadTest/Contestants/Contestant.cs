@@ -36,6 +36,8 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
         new(Limit, "C, epoll: the limit", null),
         Peregrine("peregrine-logging", "Peregrine, ThreadPool, logging that is off", ConnectionScheduling.ThreadPool, logging: true),
         Peregrine("peregrine-eventloop-logging", "Peregrine, EventLoop, logging that is off", ConnectionScheduling.EventLoop, logging: true),
+        Peregrine("peregrine-metrics", "Peregrine, ThreadPool, every metric on", ConnectionScheduling.ThreadPool, metrics: true),
+        Peregrine("peregrine-eventloop-metrics", "Peregrine, EventLoop, every metric on", ConnectionScheduling.EventLoop, metrics: true),
     ];
 
     /// <summary>Those that take part when none is named.</summary>
@@ -47,9 +49,9 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
 
     public static Contestant? Find(string name) => All.FirstOrDefault(contestant => contestant.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
-    private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false) => new(
-        name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging),
-        TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging);
+    private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false, bool metrics = false) => new(
+        name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging, metrics),
+        TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging || metrics);
 
     private static Contestant Kestrel(string name, string title, bool inline) => new(
         name, title, (service, certificate) => KestrelContestant.StartAsync(service, certificate, inline), inline, TakesHandlers: true, Tls: TlsSupport.Both);

@@ -19,7 +19,7 @@ internal sealed class RefusalReport
     public RefusalReport(IServiceProvider? services)
     {
         _clock = PipelineServices.ClockOf(services);
-        _logger = PipelineServices.LoggerOf(services, "Peregrine.Middleware");
+        _logger = PipelineServices.LoggerOf(services, RefusalLog.Category);
         _ended = PipelineServices.MeterOf(services) is { } meter ? new EndedConnections(meter) : null;
     }
 

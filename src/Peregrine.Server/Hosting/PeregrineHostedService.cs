@@ -59,7 +59,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _loggerFactory = loggerFactory;
         _clock = clock;
         _isSystemdTold = systemd?.IsEnabled == true;
-        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
+        _logger = new GuardedLogger(loggerFactory.CreateLogger(ServerLog.Category));
         _metrics = new ServerMetrics(meters);
         ObservedMetrics.Create(_metrics, new ObservedServer(() => _endpoints, () => _stop?.Remaining ?? [], server.CountSockets, LookAtPool));
         _supervision = new ServerSupervision(

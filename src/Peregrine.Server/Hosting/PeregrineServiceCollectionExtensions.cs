@@ -61,7 +61,7 @@ public static class PeregrineServiceCollectionExtensions
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),
-            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger("Peregrine.Server"))));
+            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger(ServerLog.Category))));
         services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
         return builder;
     }
