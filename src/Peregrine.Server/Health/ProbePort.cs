@@ -10,7 +10,10 @@ internal sealed class ProbePort(IPEndPoint address, TimeProvider clock) : IAsync
 {
     private const int Backlog = 64;
 
-    /// <summary>So many connections wait for their peers' FIN at once, and as many descriptors are held. Of more at once, peers see a reset.</summary>
+    /// <summary>
+    /// So many connections wait for their peers' FIN at once, and as many descriptors are held. Others are released right behind their own FIN: never with a reset at
+    /// once, which a client that has just connected would take for a failure to connect.
+    /// </summary>
     private const int MostClosing = 16;
 
     private const int MostDiscardedBytes = 4096;
@@ -121,27 +124,30 @@ internal sealed class ProbePort(IPEndPoint address, TimeProvider clock) : IAsync
     /// <summary>Sends the FIN, and waits a moment for the peer's: released with bytes of the peer unread, the socket would reset.</summary>
     private async Task AnswerAsync(Socket client)
     {
-        var hasEnded = false;
+        var isOver = false;
         try
         {
-            if (Interlocked.Increment(ref _closingClients) <= MostClosing)
-            {
-                client.Shutdown(SocketShutdown.Send);
-                hasEnded = await ReadToEndAsync(client).ConfigureAwait(false);
-            }
+            var waits = Interlocked.Increment(ref _closingClients) <= MostClosing;
+            client.Shutdown(SocketShutdown.Send);
+            isOver = waits && !await ReadToEndAsync(client, clock).ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+        catch (SocketException)
         {
-            // It is gone, or does not go.
+            // It is gone.
+        }
+        catch (OperationCanceledException)
+        {
+            isOver = true;
         }
         finally
         {
             Interlocked.Decrement(ref _closingClients);
-            Close(client, reset: !hasEnded);
+            Close(client, reset: isOver);
         }
     }
 
-    private async Task<bool> ReadToEndAsync(Socket client)
+    /// <summary>False if it sends too much.</summary>
+    private static async Task<bool> ReadToEndAsync(Socket client, TimeProvider clock)
     {
         using var limit = new CancellationTokenSource(CloseLimit, clock);
         var buffer = new byte[256];
