@@ -164,6 +164,7 @@ public sealed class ScriptedRunTests
                     throw new InvalidOperationException("It was asked to.");
                 case "?":
                     await _finish.Task;
+                    await connection.CloseRequested().WhenFiredAsync(); // The stop has begun before it asks for this.
                     return;
                 default:
                     await connection.Transport.Output.WriteAsync(Encoding.UTF8.GetBytes(text));
