@@ -1,3 +1,4 @@
+using Peregrine.Server.Health;
 using Peregrine.Server.Limits;
 
 namespace Peregrine.Server;
@@ -43,6 +44,9 @@ public sealed class PeregrineOptions
 
     /// <summary>Bounds over all endpoints.</summary>
     public ServerLimits Limits { get; } = new();
+
+    /// <summary>How a host without HTTP tells whether it is ready.</summary>
+    public HealthOptions Health { get; } = new();
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the

@@ -28,11 +28,18 @@ public sealed class PeregrineServer
 
     internal void SetSocketCounter(Func<IReadOnlyDictionary<TcpState, int>?> count) => _countSockets = count;
 
+    /// <summary>Called when <see cref="State"/> has changed; must not throw.</summary>
+    internal Action? StateChanged { get; set; }
+
     /// <summary>What the server is doing. It is ready for clients while it is <see cref="ServerState.Running"/>.</summary>
     public ServerState State
     {
         get => (ServerState)_state;
-        internal set => _state = (int)value;
+        internal set
+        {
+            _state = (int)value;
+            StateChanged?.Invoke();
+        }
     }
 
     /// <summary>The endpoints with the addresses they are bound to. Empty before the server's start and after a start that failed.</summary>

@@ -6,6 +6,9 @@ namespace Peregrine.Server;
 /// <summary>Every log message of this assembly. Event ids are stable.</summary>
 internal static partial class ServerLog
 {
+    /// <summary>Under which they are logged.</summary>
+    public const string Category = "Peregrine.Server";
+
     [LoggerMessage(1, LogLevel.Information, "Listening on {Url} (endpoint \"{Endpoint}\")")]
     public static partial void Listening(ILogger logger, string url, string endpoint);
 
@@ -139,6 +142,16 @@ internal static partial class ServerLog
 
     [LoggerMessage(57, LogLevel.Information, "Stopped: {Received} datagrams were received since the start and {Sent} sent; {Dropped} were dropped at the deadline of the stop")]
     public static partial void DatagramsStopped(ILogger logger, long received, long sent, long dropped);
+
+    [LoggerMessage(60, LogLevel.Information, "The server is ready, which {Addresses} tells by accepting connections (Peregrine:Health:Url)")]
+    public static partial void ProbeOpened(ILogger logger, string addresses);
+
+    [LoggerMessage(61, LogLevel.Information, "The server is not ready, which {Addresses} tells by refusing connections (Peregrine:Health:Url): {Problem}")]
+    public static partial void ProbeClosed(ILogger logger, string addresses, string problem);
+
+    [LoggerMessage(62, LogLevel.Warning,
+        "The port of Peregrine:Health:Url ({Url}) cannot be opened or closed, so that the server seems not to be ready; it is tried again every second: {Problem}")]
+    public static partial void ProbeFailed(ILogger logger, string url, string problem);
 
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);

@@ -59,7 +59,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         }
 
         _options = options;
-        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Sockets"));
+        _logger = new GuardedLogger(loggerFactory.CreateLogger(SocketsLog.Category));
         _tuning = new SocketTuning(options.Socket);
         _grants = new GrantReport(options, _logger);
         _settings = options.StreamSettings ?? new StreamSettings

@@ -7,6 +7,9 @@ namespace Peregrine.Sockets;
 /// <summary>Every log message of this assembly. Event ids are stable.</summary>
 internal static partial class SocketsLog
 {
+    /// <summary>Under which they are logged.</summary>
+    public const string Category = "Peregrine.Sockets";
+
     [LoggerMessage(1, LogLevel.Warning, "A callback on ConnectionClosed of connection {ConnectionId} failed.")]
     public static partial void ClosedCallbackFailed(ILogger logger, string connectionId, Exception exception);
 

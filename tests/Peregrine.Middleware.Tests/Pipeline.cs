@@ -80,7 +80,8 @@ internal sealed class Pipeline : IAsyncDisposable
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Scope == meters && instrument.Name == "peregrine.server.connections.rejected")
+                if (instrument.Meter.Scope == meters && instrument.Name is "peregrine.server.connections.rejected"
+                    or "peregrine.server.connections.timed_out" or "peregrine.server.connections.over_limit")
                 {
                     listener.EnableMeasurementEvents(instrument);
                 }

@@ -46,6 +46,8 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
         new(Limit, "C, epoll: the limit", null, ["limit"]),
         Peregrine("peregrine-logging", "Peregrine, ThreadPool, logging that is off", ConnectionScheduling.ThreadPool, logging: true),
         Peregrine("peregrine-eventloop-logging", "Peregrine, EventLoop, logging that is off", ConnectionScheduling.EventLoop, logging: true),
+        Peregrine("peregrine-metrics", "Peregrine, ThreadPool, every metric on", ConnectionScheduling.ThreadPool, metrics: true),
+        Peregrine("peregrine-eventloop-metrics", "Peregrine, EventLoop, every metric on", ConnectionScheduling.EventLoop, metrics: true),
         PeregrineUdp("peregrine-udp", "Peregrine UDP, ThreadPool", _ => { }),
         PeregrineUdp("peregrine-udp-inline", "Peregrine UDP, Inline", options => options.Scheduling = ConnectionScheduling.Inline),
         PeregrineUdp("peregrine-udp-eventloop", "Peregrine UDP, EventLoop", options => options.Scheduling = ConnectionScheduling.EventLoop),
@@ -68,9 +70,9 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
 
     public static Contestant? Find(string name) => All.FirstOrDefault(contestant => contestant.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
-    private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false) => new(
-        name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging),
-        TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging);
+    private static Contestant Peregrine(string name, string title, ConnectionScheduling scheduling, bool logging = false, bool metrics = false) => new(
+        name, title, (service, certificate) => PeregrineContestant.StartAsync(service, certificate, scheduling, logging, metrics),
+        TakesHandlers: true, Tls: TlsSupport.Both, IsExtra: logging || metrics);
 
     private static Contestant PeregrineUdp(string name, string title, Action<DatagramEndpointOptions> configure) =>
         Datagram(name, title, service => PeregrineDatagramContestant.StartAsync(service, configure));

@@ -12,8 +12,10 @@ namespace Peregrine.LoadTest.Contestants;
 
 internal static class PeregrineContestant
 {
-    public static async Task<RunningServer> StartAsync(Service service, X509Certificate2? certificate, ConnectionScheduling scheduling, bool logging)
+    public static async Task<RunningServer> StartAsync(
+        Service service, X509Certificate2? certificate, ConnectionScheduling scheduling, bool logging, bool metrics)
     {
+        var collector = metrics ? MetricsCollector.Start() : null;
         var builder = Host.CreateApplicationBuilder();
 
         // Standard output is for the port.
@@ -44,6 +46,10 @@ internal static class PeregrineContestant
         var host = builder.Build();
         await host.StartAsync();
         var address = (IPEndPoint)host.Services.GetRequiredService<PeregrineServer>().Endpoints[0].Addresses[0];
-        return new RunningServer(address.Port, () => host.StopAsync());
+        return new RunningServer(address.Port, async () =>
+        {
+            await host.StopAsync();
+            collector?.Dispose();
+        });
     }
 }

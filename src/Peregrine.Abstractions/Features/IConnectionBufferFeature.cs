@@ -52,6 +52,12 @@ public interface IConnectionBufferFeature
     bool IsSendPending { get; }
 
     /// <summary>
+    /// For how long, since the connection began, flushed bytes or a file have waited in all (<see cref="IsSendPending"/>), the wait that goes on included;
+    /// null where that cannot be told. Middleware that replaces the transport's feature passes it on.
+    /// </summary>
+    TimeSpan? SendPendingTime => null;
+
+    /// <summary>
     /// A number that is another one as soon as bytes were received or sent, or something has begun to wait for either; null where that cannot be told.
     /// As long as it stays the same, and nothing was there to wait for, nobody needs to look at the rest, but for what is written and not flushed.
     /// Middleware that replaces the transport's feature passes its number on, or has none.

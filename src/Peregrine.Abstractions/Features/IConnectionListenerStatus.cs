@@ -14,6 +14,13 @@ public interface IConnectionListenerStatus
     /// </summary>
     int? QueuedConnections { get; }
 
+    /// <summary>
+    /// How many attempts to connect the system has dropped at the listener since it listens, because its queue was full or memory was short; it never goes
+    /// down, and keeps its last value when the listener is closed. A client that tries again counts again. Null where the system does not tell. For a TCP
+    /// socket on Linux, the drops of SO_MEMINFO (socket(7)): one system call.
+    /// </summary>
+    long? DroppedConnections => null;
+
     /// <summary>The error that accepting waits out, such as a shortage of descriptors; null while it does not.</summary>
     SocketError? AcceptError { get; }
 

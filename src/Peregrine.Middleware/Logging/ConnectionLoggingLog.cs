@@ -5,6 +5,9 @@ namespace Peregrine.Middleware.Logging;
 /// <summary>What <see cref="ConnectionLoggingMiddleware"/> logs, under the category of its options. Event ids are stable.</summary>
 internal static partial class ConnectionLoggingLog
 {
+    /// <summary>Under which they are logged, unless the options have another.</summary>
+    public const string Category = "Peregrine.Middleware.ConnectionLogging";
+
     [LoggerMessage(1, LogLevel.Debug, "Connection {ConnectionId}: {Direction} {Count} bytes at offset {Offset}")]
     public static partial void Passed(ILogger logger, string connectionId, LoggedDirection direction, long count, long offset);
 

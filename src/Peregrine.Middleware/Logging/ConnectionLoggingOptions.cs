@@ -6,7 +6,7 @@ namespace Peregrine.Middleware;
 public sealed class ConnectionLoggingOptions
 {
     /// <summary>The category of the logger. Its level decides what is logged. Default <c>Peregrine.Middleware.ConnectionLogging</c>.</summary>
-    public string Category { get; set; } = "Peregrine.Middleware.ConnectionLogging";
+    public string Category { get; set; } = Logging.ConnectionLoggingLog.Category;
 
     /// <summary>
     /// How many bytes of a read or a flush are dumped. Default 4,096; from 1 to 1,048,576. What is more is counted: <c>… n more bytes</c>. A dump is

@@ -7,6 +7,9 @@ namespace Peregrine.Middleware.ProxyProtocol;
 /// <summary>Every log message of the PROXY protocol. Event ids are stable.</summary>
 internal static partial class ProxyProtocolLog
 {
+    /// <summary>Under which they are logged.</summary>
+    public const string Category = "Peregrine.Middleware.ProxyProtocol";
+
     [LoggerMessage(200, LogLevel.Debug, "Connection {ConnectionId} from {RemoteEndPoint} is refused by the PROXY protocol: {Explanation}")]
     public static partial void Refused(ILogger logger, string connectionId, EndPoint? remoteEndPoint, string explanation);
 

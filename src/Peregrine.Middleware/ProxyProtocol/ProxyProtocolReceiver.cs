@@ -32,7 +32,7 @@ internal sealed class ProxyProtocolReceiver
         Timeout = options.HeaderTimeout;
         Rules = new HeaderRules(options.Versions, options.MaxHeaderSizeInBytes);
         Clock = PipelineServices.ClockOf(services);
-        _logger = PipelineServices.LoggerOf(services, "Peregrine.Middleware.ProxyProtocol");
+        _logger = PipelineServices.LoggerOf(services, ProxyProtocolLog.Category);
         _warnings = new ReportInterval(Clock);
         _rejected = PipelineServices.MeterOf(services)?.CreateCounter<long>(
             "peregrine.server.proxy_protocol.rejected", "{connection}", "Connections that were refused for their PROXY protocol header, by the reason.");

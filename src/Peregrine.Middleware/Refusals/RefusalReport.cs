@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
-using System.Text.Json;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Peregrine.Features;
@@ -13,20 +11,16 @@ namespace Peregrine.Middleware.Refusals;
 /// </summary>
 internal sealed class RefusalReport
 {
-    // That of the server (ServerMetrics): where there are both, they are one instrument.
-    private const string Instrument = "peregrine.server.connections.rejected";
-
-    private readonly ConcurrentDictionary<ConnectionCloseReason, Account> _accounts = [];
+    private readonly ConcurrentDictionary<ConnectionCloseReason, ReportInterval> _warnings = [];
     private readonly GuardedLogger _logger;
-    private readonly Counter<long>? _rejected;
+    private readonly EndedConnections? _ended;
     private readonly TimeProvider _clock;
 
     public RefusalReport(IServiceProvider? services)
     {
         _clock = PipelineServices.ClockOf(services);
-        _logger = PipelineServices.LoggerOf(services, "Peregrine.Middleware");
-        _rejected = PipelineServices.MeterOf(services)?.CreateCounter<long>(
-            Instrument, "{connection}", "Connections that were refused, or ended by a timeout or a limit, by the reason.");
+        _logger = PipelineServices.LoggerOf(services, RefusalLog.Category);
+        _ended = PipelineServices.MeterOf(services) is { } meter ? new EndedConnections(meter) : null;
     }
 
     /// <summary>Resets a connection.</summary>
@@ -58,28 +52,15 @@ internal sealed class RefusalReport
 
     private void Count(ConnectionContext connection, ConnectionCloseReason reason, string explanation)
     {
-        var account = _accounts.GetOrAdd(reason, static (reason, clock) => new Account(NameOf(reason), new ReportInterval(clock)), _clock);
-        try
-        {
-            _rejected?.Add(1, new KeyValuePair<string, object?>("peregrine.close.reason", account.Name));
-        }
-        catch (Exception)
-        {
-            // Listeners are called here, and what they throw is theirs.
-        }
-
+        _ended?.Count(reason, []);
         if (_logger.IsEnabled(LogLevel.Debug))
         {
             RefusalLog.Refused(_logger, connection.ConnectionId, connection.RemoteEndPoint, reason, explanation);
         }
 
-        if (account.Warning.IsDue(out var count))
+        if (_warnings.GetOrAdd(reason, static (_, clock) => new ReportInterval(clock), _clock).IsDue(out var count))
         {
             RefusalLog.RefusedSinceLastReport(_logger, connection.RemoteEndPoint, reason, explanation, count - 1);
         }
     }
-
-    private static string NameOf(ConnectionCloseReason reason) => JsonNamingPolicy.SnakeCaseLower.ConvertName(reason.ToString());
-
-    private sealed record Account(string Name, ReportInterval Warning);
 }

@@ -2,9 +2,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Peregrine.Middleware.Sessions;
 
-/// <summary>What sessions log, under the category <c>Peregrine.Middleware.Sessions</c>. Event ids are stable.</summary>
+/// <summary>What sessions log. Event ids are stable.</summary>
 internal static partial class SessionLog
 {
+    public const string Category = "Peregrine.Middleware.Sessions";
+
     [LoggerMessage(300, LogLevel.Debug, "Session {Session} with {RemoteAddress} on {Endpoint} has ended ({Reason}), and its handler with it: {Problem}")]
     public static partial void HandlerCancelled(
         ILogger logger, long session, DatagramAddress remoteAddress, string endpoint, DatagramSessionEndReason reason, string problem);

@@ -38,7 +38,7 @@ internal sealed class SessionMiddleware
         _maxSessions = options.MaxSessions;
         _maxSessionsPerAddress = options.MaxSessionsPerAddress;
         _clock = PipelineServices.ClockOf(builder.ApplicationServices);
-        _logger = PipelineServices.LoggerOf(builder.ApplicationServices, "Peregrine.Middleware.Sessions");
+        _logger = PipelineServices.LoggerOf(builder.ApplicationServices, SessionLog.Category);
         _handlerFailures = new ReportInterval(_clock);
         _callbackFailures = new ReportInterval(_clock);
         _limits = new ReportInterval(_clock);

@@ -12,7 +12,7 @@ internal sealed record TlsEnvironment(ILogger Logger, TimeProvider Clock, TlsMet
     {
         var services = builder.ApplicationServices;
         return new TlsEnvironment(
-            PipelineServices.LoggerOf(services, "Peregrine.Tls"), PipelineServices.ClockOf(services),
+            PipelineServices.LoggerOf(services, TlsLog.Category), PipelineServices.ClockOf(services),
             new TlsMetrics(isServer ? PipelineServices.MeterOf(services) : null, (builder as IEndpointConnectionBuilder)?.EndpointName));
     }
 }

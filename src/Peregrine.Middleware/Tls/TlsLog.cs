@@ -6,6 +6,9 @@ namespace Peregrine.Middleware.Tls;
 /// <summary>Every log message of TLS. Event ids are stable.</summary>
 internal static partial class TlsLog
 {
+    /// <summary>Under which they are logged.</summary>
+    public const string Category = "Peregrine.Tls";
+
     [LoggerMessage(100, LogLevel.Debug, "{ConnectionId} from {Peer}: the TLS handshake has failed ({ErrorType}): {Reason}")]
     public static partial void HandshakeFailed(ILogger logger, string connectionId, EndPoint? peer, string errorType, string reason, Exception exception);
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Authentication;
 
 namespace Peregrine.Middleware.Tls;
@@ -21,10 +23,11 @@ internal sealed class TlsMetrics
 
     public bool IsEnabled => _duration?.Enabled == true;
 
+    /// <param name="local">The connection's address, which tells what carries it.</param>
     /// <param name="duration">From its begin, with the wait for its turn.</param>
     /// <param name="protocol">The version that was agreed on.</param>
     /// <param name="errorType">How it has failed; null if it has not.</param>
-    public void HandshakeEnded(TimeSpan duration, SslProtocols protocol, string? errorType)
+    public void HandshakeEnded(EndPoint? local, TimeSpan duration, SslProtocols protocol, string? errorType)
     {
         var tags = default(TagList);
         if (_endpoint is not null)
@@ -32,6 +35,7 @@ internal sealed class TlsMetrics
             tags.Add("peregrine.endpoint", _endpoint);
         }
 
+        tags.Add("network.transport", local is UnixDomainSocketEndPoint ? "unix" : "tcp");
         if (NameOf(protocol) is { } version)
         {
             tags.Add("tls.protocol.version", version);

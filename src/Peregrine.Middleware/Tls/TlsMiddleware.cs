@@ -59,7 +59,7 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
         if (environment.Metrics.IsEnabled)
         {
             environment.Metrics.HandshakeEnded(
-                environment.Clock.GetElapsedTime(started), failure is null ? session.Tls.SslProtocol : SslProtocols.None, errorType);
+                connection.LocalEndPoint, environment.Clock.GetElapsedTime(started), failure is null ? session.Tls.SslProtocol : SslProtocols.None, errorType);
         }
 
         if (failure is null && environment.Logger.IsEnabled(LogLevel.Debug))

@@ -34,6 +34,9 @@ internal sealed partial class TlsSession : IConnectionBufferFeature, IConnection
 
     public bool IsSendPending => _writer.IsSending || _transportBuffers?.IsSendPending == true;
 
+    /// <summary>Nothing of TLS waits for the peer but in front of the transport.</summary>
+    public TimeSpan? SendPendingTime => _transportBuffers?.SendPendingTime;
+
     /// <summary>Nothing happens above the transport that does not also happen there, but for what is written and not flushed.</summary>
     public uint? ActivityStamp => _transportBuffers?.ActivityStamp;
 

@@ -30,7 +30,7 @@ internal sealed class MessageEndpoint<TIn, TOut>
 
         _createReader = createReader;
         _createWriter = createWriter;
-        _logger = new GuardedLogger(services?.GetService<ILoggerFactory>()?.CreateLogger("Peregrine.Protocols") ?? NullLogger.Instance);
+        _logger = new GuardedLogger(services?.GetService<ILoggerFactory>()?.CreateLogger(MessageLog.Category) ?? NullLogger.Instance);
     }
 
     public Task RunAsync(ConnectionContext connection, MessageHandler<TIn, TOut> handler) =>

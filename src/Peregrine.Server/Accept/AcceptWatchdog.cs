@@ -21,18 +21,29 @@ internal sealed class AcceptWatchdog : IDisposable
     private readonly Dictionary<AcceptLoop, (int Progress, int Beats)> _seen = [];
     private readonly Dictionary<RunningEndpoint, ReportInterval> _reports;
     private readonly ITimer _timer;
+    private readonly TimeProvider _clock;
     private int _isLooking;
+    private long _beatAt;
+    private volatile StuckLoop? _stuck;
 
     public AcceptWatchdog(IReadOnlyList<RunningEndpoint> endpoints, TimeProvider clock, ILogger logger)
     {
         _endpoints = endpoints;
         _logger = logger;
+        _clock = clock;
+        _beatAt = clock.GetTimestamp();
         _reports = endpoints.ToDictionary(endpoint => endpoint, _ => new ReportInterval(clock));
         using (ExecutionContext.SuppressFlow())
         {
             _timer = clock.CreateTimer(static watchdog => ((AcceptWatchdog)watchdog!).Beat(), this, Interval, Interval);
         }
     }
+
+    /// <summary>The loop that has been without progress for longest; null if each has made some, or has a reason for making none.</summary>
+    public StuckLoop? Stuck => _stuck;
+
+    /// <summary>When it last ended a look, by the clock's timestamp.</summary>
+    public long BeatAt => Volatile.Read(ref _beatAt);
 
     public void Dispose() => _timer.Dispose();
 
@@ -46,13 +57,16 @@ internal sealed class AcceptWatchdog : IDisposable
 
         try
         {
+            StuckLoop? stuck = null;
             foreach (var endpoint in _endpoints)
             {
                 foreach (var loops in endpoint.Loops.GroupBy(loop => loop.Listener))
                 {
-                    Look(endpoint, loops.Key, [.. loops]);
+                    Look(endpoint, loops.Key, [.. loops], ref stuck);
                 }
             }
+
+            _stuck = stuck;
 
             foreach (var gone in _seen.Keys.Where(loop => loop.Step == AcceptStep.Ended).ToList())
             {
@@ -65,11 +79,12 @@ internal sealed class AcceptWatchdog : IDisposable
         }
         finally
         {
+            Volatile.Write(ref _beatAt, _clock.GetTimestamp());
             Volatile.Write(ref _isLooking, 0);
         }
     }
 
-    private void Look(RunningEndpoint endpoint, IConnectionListener listener, AcceptLoop[] loops)
+    private void Look(RunningEndpoint endpoint, IConnectionListener listener, AcceptLoop[] loops, ref StuckLoop? stuck)
     {
         // Whether one of them accepts tells that the listener works; the others may have found nothing.
         var isServed = loops.Any(loop => _seen.TryGetValue(loop, out var seen) && seen.Progress != loop.Progress);
@@ -79,6 +94,11 @@ internal sealed class AcceptWatchdog : IDisposable
             var before = _seen.TryGetValue(loop, out var seen) ? seen : (Progress: progress, Beats: -1);
             var beats = progress != before.Progress || HasReason(loop, endpoint, isServed) ? 0 : before.Beats + 1;
             _seen[loop] = (progress, beats);
+            if (beats > 0 && beats * Interval > (stuck?.Duration ?? TimeSpan.Zero))
+            {
+                stuck = new StuckLoop(endpoint.Name, loop.Step, beats * Interval);
+            }
+
             if (beats >= Patience && _reports[endpoint].IsDue(out _))
             {
                 var queued = (listener as IConnectionListenerStatus)?.QueuedConnections;
@@ -96,3 +116,6 @@ internal sealed class AcceptWatchdog : IDisposable
         _ => true,
     };
 }
+
+/// <summary>An accept loop that makes no progress although it should.</summary>
+internal sealed record StuckLoop(string Endpoint, AcceptStep Step, TimeSpan Duration);

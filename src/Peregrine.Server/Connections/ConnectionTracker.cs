@@ -9,14 +9,15 @@ namespace Peregrine.Server.Connections;
 
 /// <summary>What the connections of an endpoint share.</summary>
 internal sealed record ConnectionContract(
-    string Endpoint, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, EndpointAdmission Admission, EndpointSupervision Supervision,
+    string Endpoint, string Transport, ConnectionDelegate Pipeline, TimeSpan ClientCloseGrace, EndpointAdmission Admission, EndpointSupervision Supervision,
     ServerMetrics Metrics, TimeProvider Clock,
     ILogger Logger);
 
 /// <summary>Every live connection of an endpoint. Safe to use from any thread.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A CancellationTokenSource without a timer holds nothing to dispose.")]
-internal sealed class ConnectionTracker(ConnectionContract contract)
+internal sealed class ConnectionTracker
 {
+    private readonly ConnectionContract _contract;
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _graceOver = new();
 
@@ -28,8 +29,17 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     private bool _aborting;
     private long _started;
 
+    public ConnectionTracker(ConnectionContract contract)
+    {
+        _contract = contract;
+        Traffic = new Traffic(this);
+    }
+
     /// <summary>What its connections share.</summary>
-    public ConnectionContract Contract => contract;
+    public ConnectionContract Contract => _contract;
+
+    /// <summary>What all of them have moved.</summary>
+    public Traffic Traffic { get; }
 
     /// <summary>Nobody waits any more for peers to close first.</summary>
     public CancellationToken GraceOver => _graceOver.Token;
@@ -55,7 +65,7 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     {
         lock (_lock)
         {
-            var changes = contract.Supervision.Changes;
+            var changes = _contract.Supervision.Changes;
             if (_timeoutChanges != changes)
             {
                 _timeoutChanges = changes;
@@ -63,6 +73,15 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
             }
 
             return _live.AddAwake(end, now, awake);
+        }
+    }
+
+    /// <summary>Adds some of the connections, those before <paramref name="end"/>, and returns where the next ones end; 0 at the last.</summary>
+    public int AddSome(int end, List<ServerConnection> some)
+    {
+        lock (_lock)
+        {
+            return _live.AddSome(end, some);
         }
     }
 
@@ -129,9 +148,10 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
     /// <summary>A connection is gone.</summary>
     public void Remove(ServerConnection connection)
     {
+        Traffic.Look(connection); // While it is still there, so that nobody finds it neither here nor there.
         if (TryUnlist(connection))
         {
-            contract.Admission.Leave(connection.Network);
+            _contract.Admission.Leave(connection.Network);
         }
     }
 

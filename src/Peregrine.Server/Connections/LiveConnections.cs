@@ -73,6 +73,19 @@ internal sealed class LiveConnections
         return start;
     }
 
+    /// <summary>The same for all of them.</summary>
+    public int AddSome(int end, List<ServerConnection> some)
+    {
+        end = Math.Min(end, _count);
+        var start = Math.Max(0, end - Stretch);
+        foreach (ref var entry in _entries.AsSpan(start..end))
+        {
+            some.Add(entry.Connection);
+        }
+
+        return start;
+    }
+
     public void LetRest(ServerConnection connection, in Rest rest)
     {
         if (connection.Index >= 0)

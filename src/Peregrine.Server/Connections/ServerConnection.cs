@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
 using Peregrine.Features;
 using Peregrine.Server.Admission;
+using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Timeouts;
 
@@ -17,12 +18,15 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private LazySignal _closeRequested;
     private volatile bool _isClosing;
     private volatile bool _isReleasing;
+    private volatile ConnectionSpan? _span;
+    private readonly long _acceptedAt;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
     {
         Network = network;
         _connection = connection;
         _tracker = tracker;
+        _acceptedAt = ConnectionSpan.IsEnabled ? Clock.GetUtcNow().UtcTicks : 0;
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
         Supervision = new ConnectionSupervision(this);
@@ -45,6 +49,9 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     public bool IsCloseRequested => _closeRequested.IsFired;
 
+    /// <summary>What <see cref="Traffic"/> has added of it; under the lock of that.</summary>
+    public TrafficCounts SeenTraffic { get; set; }
+
     /// <summary>Where it is in the tracker's array, or -1; under the tracker's lock.</summary>
     public int Index { get; set; } = -1;
 
@@ -61,8 +68,17 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private TimeProvider Clock => _tracker.Contract.Clock;
 
     /// <summary>Asks the handler to end.</summary>
-    public void RequestClose() =>
+    public void RequestClose()
+    {
+        // Before it, for the handler may be done as soon as it hears of it, and after it, for the span may have come between.
+        _span?.OnCloseRequested();
         _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, _connection.ConnectionId, exception));
+        Interlocked.MemoryBarrier();
+        _span?.OnCloseRequested();
+    }
+
+    /// <summary>A handshake has begun, or ended.</summary>
+    public void OnHandshake(bool hasBegun) => _span?.OnHandshake(hasBegun);
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort() => Abort(ConnectionCloseReason.DrainDeadline, new ConnectionAbortedException("The server's shutdown timeout is over."));
@@ -127,6 +143,10 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         {
             var started = Clock.GetTimestamp();
             var isMeasured = _tracker.Contract.Metrics.IsDurationEnabled;
+
+            // A category that is off altogether spares the application's entries the scope, too, and the connection its cost.
+            using var scope = Logger.IsEnabled(LogLevel.Critical) ? Logger.BeginScope(new ConnectionScope(Endpoint, _connection)) : null;
+            StartSpan();
             var isLogged = Logger.IsEnabled(LogLevel.Debug);
             if (isLogged)
             {
@@ -146,6 +166,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
             _isClosing = true;
             Supervision.EndHandshake();
+            _span?.OnHandlerEnded();
             var isStopping = _closeRequested.IsFired;
             _close.TrySetReason(isStopping ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
             if (isStopping && failure is null)
@@ -154,20 +175,44 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             }
 
             await CloseAsync(failure).ConfigureAwait(false);
-            var duration = Clock.GetElapsedTime(started);
-            _tracker.Contract.Metrics.ConnectionEnded(Endpoint, _close.Reason, isMeasured ? duration : null, _close.IsUnflushed);
-            if (isLogged)
-            {
-                var bytes = _connection.Features.Get<IConnectionByteCountFeature>();
-                ServerLog.ConnectionEnded(
-                    Logger, Endpoint, _connection.ConnectionId, _close.Reason, duration, bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
-            }
+            TellEnd(Clock.GetElapsedTime(started), isMeasured, isLogged, failure);
         }
         finally
         {
             // Whatever a foreign feature throws, the stop does not wait for a connection that is gone.
+            _span?.Stop();
             _tracker.Remove(this);
         }
+    }
+
+    private void StartSpan()
+    {
+        var contract = _tracker.Contract;
+        if (ConnectionSpan.Start(_connection, contract.Endpoint, contract.Transport, _acceptedAt, contract.Clock) is not { } span)
+        {
+            return;
+        }
+
+        _connection.Features.Set<IConnectionActivityFeature>(span);
+        _span = span;
+        Interlocked.MemoryBarrier(); // Either this sees the request, or the request sees the span.
+        if (_closeRequested.IsFired)
+        {
+            span.OnCloseRequested();
+        }
+    }
+
+    private void TellEnd(TimeSpan duration, bool isMeasured, bool isLogged, Exception? failure)
+    {
+        _tracker.Contract.Metrics.ConnectionEnded(Endpoint, _close.Reason, isMeasured ? duration : null, _close.IsUnflushed);
+        var bytes = isLogged || _span is not null ? _connection.Features.Get<IConnectionByteCountFeature>() : null;
+        if (isLogged)
+        {
+            ServerLog.ConnectionEnded(
+                Logger, Endpoint, _connection.ConnectionId, _close.Reason, duration, bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+        }
+
+        _span?.End(_close.Reason, bytes, failure);
     }
 
     /// <summary>Null for what is no failure of the handler: the peer's reset, this side's abort, the answer to a request to end.</summary>

@@ -20,9 +20,11 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     private readonly DatagramHeartbeat _heartbeat;
     private readonly ReportInterval _failures;
     private readonly ILogger _logger;
+    private readonly Action _onReceivingChanged;
     private volatile IReadOnlyList<IDatagramSocket> _sockets;
     private volatile bool _isSuspended;
     private volatile bool _isClosed;
+    private volatile bool _isReceiving;
     private bool _isStarted;
     private bool _isStopped;
 
@@ -33,10 +35,12 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     /// <param name="options">Its address rules are followed while it lives.</param>
     /// <param name="clock">The server's.</param>
     /// <param name="logger">The server's.</param>
+    /// <param name="onReceivingChanged">Called when it begins to receive, and before it ceases to.</param>
     public DatagramEndpoint(
         DatagramPipeline pipeline, IDatagramTransport transport, IReadOnlyList<IDatagramSocket> sockets, string settings,
-        IOptionsMonitor<DatagramEndpointOptions> options, TimeProvider clock, ILogger logger)
+        IOptionsMonitor<DatagramEndpointOptions> options, TimeProvider clock, ILogger logger, Action onReceivingChanged)
     {
+        _onReceivingChanged = onReceivingChanged;
         _pipeline = pipeline;
         _transport = transport;
         _sockets = sockets;
@@ -63,6 +67,13 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     public IReadOnlyList<EndPoint> Addresses => _addresses;
 
     public bool IsSuspended => _isSuspended;
+
+    public string? NotReady =>
+        IsSuspended ? $"The endpoint \"{Name}\" is suspended."
+        : !_isReceiving ? $"The endpoint \"{Name}\" does not receive."
+        : null;
+
+    string? IRunningEndpoint.Gone => null;
 
     int IRunningEndpoint.ConnectionCount => 0;
 
@@ -184,6 +195,14 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
             socket.Start(HandleAsync, Counters);
             ServerLog.Listening(_logger, EndpointUrl.OfDatagrams(socket.LocalEndPoint), Name);
         }
+
+        SetReceiving(true);
+    }
+
+    private void SetReceiving(bool isReceiving)
+    {
+        _isReceiving = isReceiving;
+        _onReceivingChanged();
     }
 
     /// <summary>What fails is counted and logged here, where the endpoint's name is known, and stops nothing.</summary>
@@ -274,8 +293,11 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
         }
     }
 
-    private Task StopSocketsAsync(CancellationToken deadline) =>
-        Task.WhenAll(_sockets.Select(socket => GuardAsync(() => socket.StopReceivingAsync(deadline))));
+    private Task StopSocketsAsync(CancellationToken deadline)
+    {
+        SetReceiving(false); // Before the wait: nobody should be sent here any more.
+        return Task.WhenAll(_sockets.Select(socket => GuardAsync(() => socket.StopReceivingAsync(deadline))));
+    }
 
     private async Task CloseSocketsAsync()
     {

@@ -7,6 +7,12 @@ internal interface IRunningEndpoint
 
     bool IsSuspended { get; }
 
+    /// <summary>Why it takes no clients, as a sentence; null if it does.</summary>
+    string? NotReady { get; }
+
+    /// <summary>What of it is gone for good, as a sentence; null if nothing is.</summary>
+    string? Gone { get; }
+
     /// <summary>Zero for datagrams.</summary>
     int ConnectionCount { get; }
 

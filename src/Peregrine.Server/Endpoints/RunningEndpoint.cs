@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Peregrine.Features;
 using Peregrine.Server.Accept;
@@ -17,12 +18,14 @@ internal readonly record struct BoundListener(EndPoint Asked, IConnectionListene
 /// <summary>An endpoint that is bound: its listeners, their accept loops, and its connections.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "A SemaphoreSlim whose wait handle nobody takes holds nothing to dispose.")]
 internal sealed class RunningEndpoint(
-    IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections, Action<string> onListenerGone)
+    IConnectionListenerFactory transport, IReadOnlyList<BoundListener> listeners, int acceptSlots, ConnectionTracker connections, Action<string> onListenerGone,
+    Action onAcceptingChanged)
     : IRunningEndpoint
 {
     private readonly SemaphoreSlim _changing = new(1);
     private IReadOnlyList<BoundListener> _listeners = listeners;
     private volatile AcceptLoop[] _loops = [];
+    private volatile QueueDrops _drops = new(listeners, Before: 0);
     private Task _accepting = Task.CompletedTask;
     private volatile bool _isSuspended;
     private bool _isStarted;
@@ -32,7 +35,22 @@ internal sealed class RunningEndpoint(
 
     public ConnectionTracker Connections => connections;
 
+    /// <summary>What carries its bytes, as semantic conventions name it (<c>network.transport</c>). One of several kinds, of systemd, is of its first socket's.</summary>
+    public static string TransportOf(IReadOnlyList<BoundListener> listeners) => listeners[0].Listener.EndPoint is UnixDomainSocketEndPoint ? "unix" : "tcp";
+
+    /// <summary>How many attempts to connect the system has dropped; null where it does not tell.</summary>
+    public long? DroppedConnections => _drops.Count;
+
     public bool IsSuspended => _isSuspended;
+
+    public string? NotReady =>
+        IsSuspended ? $"The endpoint \"{Name}\" is suspended."
+        : !IsAccepting ? $"The endpoint \"{Name}\" does not accept."
+        : AcceptError is { } error ? $"Accepting fails for the endpoint \"{Name}\" ({error})."
+        : null;
+
+    public string? Gone =>
+        Loops.Any(static loop => loop is { Step: AcceptStep.Ended, IsStopping: false }) ? $"The listener of the endpoint \"{Name}\" is gone." : null;
 
     int IRunningEndpoint.ConnectionCount => connections.Count;
 
@@ -40,6 +58,13 @@ internal sealed class RunningEndpoint(
 
     /// <summary>Those that accept, for the watchdog.</summary>
     public IReadOnlyList<AcceptLoop> Loops => _loops;
+
+    // It was started, is neither suspended nor stopped, and none of its sockets is gone.
+    private bool IsAccepting => _loops is { Length: > 0 } loops && Array.TrueForAll(loops, static loop => !loop.IsStopping && loop.Step != AcceptStep.Ended);
+
+    // Which accepting waits out.
+    private SocketError? AcceptError =>
+        _listeners.Select(bound => (bound.Listener as IConnectionListenerStatus)?.AcceptError).FirstOrDefault(error => error is not null);
 
     /// <summary>Unless it was suspended before, and then when it is resumed; or stopped.</summary>
     public async Task StartAcceptingAsync()
@@ -134,10 +159,12 @@ internal sealed class RunningEndpoint(
             }
 
             _listeners = await BindAgainAsync(cancellationToken).ConfigureAwait(false);
+            _drops = new QueueDrops(_listeners, Before: _drops.Count ?? 0);
             _isSuspended = false;
             if (_isStarted)
             {
                 StartLoops();
+                onAcceptingChanged();
             }
         }
         finally
@@ -153,6 +180,7 @@ internal sealed class RunningEndpoint(
         if (!await loop.RunAsync().ConfigureAwait(false))
         {
             ServerLog.ListenerGone(connections.Contract.Logger, Name, EndpointUrl.Of(loop.Listener.EndPoint));
+            onAcceptingChanged();
             onListenerGone(Name);
         }
     }
@@ -187,6 +215,8 @@ internal sealed class RunningEndpoint(
             loop.Stop();
         }
 
+        onAcceptingChanged(); // Before the wait: nobody should be sent here any more.
+
         foreach (var (_, listener) in _listeners)
         {
             await GuardAsync(() => listener.UnbindAsync()).ConfigureAwait(false);
@@ -204,6 +234,28 @@ internal sealed class RunningEndpoint(
         catch (Exception exception)
         {
             ServerLog.ListenerCloseFailed(connections.Contract.Logger, Name, exception);
+        }
+    }
+
+    /// <param name="Listeners">Those that listen now.</param>
+    /// <param name="Before">What those before them have dropped.</param>
+    private sealed record QueueDrops(IReadOnlyList<BoundListener> Listeners, long Before)
+    {
+        public long? Count
+        {
+            get
+            {
+                long? count = null;
+                foreach (var (_, listener) in Listeners)
+                {
+                    if ((listener as IConnectionListenerStatus)?.DroppedConnections is { } dropped)
+                    {
+                        count = (count ?? Before) + dropped;
+                    }
+                }
+
+                return count;
+            }
         }
     }
 }

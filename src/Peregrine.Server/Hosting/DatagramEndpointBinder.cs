@@ -12,8 +12,10 @@ namespace Peregrine.Server.Hosting;
 /// <param name="clock">The server's.</param>
 /// <param name="loggerFactory">For the sockets.</param>
 /// <param name="logger">The server's.</param>
+/// <param name="onReceivingChanged">See <see cref="DatagramEndpoint"/>.</param>
 internal sealed class DatagramEndpointBinder(
-    IDatagramTransport? transport, LiveSettings live, IServiceProvider services, TimeProvider clock, ILoggerFactory loggerFactory, ILogger logger)
+    IDatagramTransport? transport, LiveSettings live, IServiceProvider services, TimeProvider clock, ILoggerFactory loggerFactory, ILogger logger,
+    Action onReceivingChanged)
 {
     /// <exception cref="PeregrineStartException">The url is wrong, or cannot be bound; an option cannot be had; there is no handler.</exception>
     public async Task<DatagramEndpoint> BindAsync(DatagramEndpointSettings settings, CancellationToken cancellationToken)
@@ -27,7 +29,7 @@ internal sealed class DatagramEndpointBinder(
 
         var from = transport ?? CreateTransport(options);
         var bound = await AddressBinding.BindAsync(source, options.Url!, addresses, address => from.BindAsync(address, cancellationToken), logger).ConfigureAwait(false);
-        return new DatagramEndpoint(pipeline, from, [.. bound.Select(static socket => socket.Bound)], source.Path, live, clock, logger);
+        return new DatagramEndpoint(pipeline, from, [.. bound.Select(static socket => socket.Bound)], source.Path, live, clock, logger, onReceivingChanged);
     }
 
     private DatagramTransport CreateTransport(DatagramEndpointOptions options) => new(

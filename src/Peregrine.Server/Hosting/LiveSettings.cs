@@ -27,7 +27,7 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
     {
         _settings = settings;
         _budget = new Lazy<DescriptorBudget>(budget);
-        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
+        _logger = new GuardedLogger(loggerFactory.CreateLogger(ServerLog.Category));
         _subscription = configuration is null ? null : ChangeToken.OnChange(configuration.GetReloadToken, Reload);
     }
 

@@ -10,6 +10,7 @@ using Peregrine.Server.Connections;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Diagnostics;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Health;
 using Peregrine.Server.Limits;
 using Peregrine.Server.Stop;
 using Peregrine.Server.Timeouts;
@@ -27,6 +28,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly ServerSettings _settings;
     private readonly LiveSettings _live;
     private readonly PeregrineServer _server;
+    private readonly ServerHealth _health;
     private readonly IServiceProvider _services;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILoggerFactory _loggerFactory;
@@ -41,25 +43,27 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private ServerAdmission? _admission;
     private AcceptWatchdog? _watchdog;
     private ServerHeartbeat? _heartbeat;
+    private HealthProbe? _probe;
     private ServerStop? _stop;
     private Task? _stopping;
 
     public PeregrineHostedService(
-        PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
+        PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, ServerHealth health, IServiceProvider services, IHostApplicationLifetime lifetime,
         ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, ISystemdNotifier? systemd = null)
     {
         _builder = builder;
         _settings = settings;
         _live = live;
         _server = server;
+        _health = health;
         _services = services;
         _lifetime = lifetime;
         _loggerFactory = loggerFactory;
         _clock = clock;
         _isSystemdTold = systemd?.IsEnabled == true;
-        _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
-        _metrics = new ServerMetrics(
-            meters, () => _endpoints.Select(endpoint => (endpoint.Name, endpoint.Connections.Count)), () => _stop?.Remaining ?? [], server.CountSockets);
+        _logger = new GuardedLogger(loggerFactory.CreateLogger(ServerLog.Category));
+        _metrics = new ServerMetrics(meters);
+        ObservedMetrics.Create(_metrics, new ObservedServer(() => _endpoints, () => _stop?.Remaining ?? [], server.CountSockets, LookAtPool));
         DatagramMetrics.Add(meters, () => _datagrams);
         _supervision = new ServerSupervision(
             new SupervisedClock(clock), new HandshakeSlots(() => live.Current.Server.Limits.MaxHandshakes), new EndReport(_metrics, clock, _logger), new ReadPauses(clock));
@@ -107,6 +111,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         }
 
         _watchdog = new AcceptWatchdog(_endpoints, _clock, _logger);
+        _health.Watch(new WatchedServer([.. _endpoints, .. _datagrams], _watchdog, _heartbeat, () => EventLoopStatus.LongestHold));
+        _probe?.Start();
         _server.State = ServerState.Running;
     }
 
@@ -135,6 +141,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private async Task StopAsync(ServerStop stop, CancellationToken cancellationToken)
     {
         await stop.RunAsync(cancellationToken).ConfigureAwait(false);
+        if (_probe is not null)
+        {
+            await _probe.DisposeAsync().ConfigureAwait(false);
+        }
+
         _watchdog?.Dispose();
         _heartbeat?.Dispose();
         _supervision.Pauses.Dispose();
@@ -159,7 +170,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _options = settingsNow.Server;
         _admission = new ServerAdmission(_live, _live, _metrics, _clock, _logger);
         var binder = new EndpointBinder(PassedSockets.Current, _logger);
-        var datagramBinder = new DatagramEndpointBinder(_builder.DatagramTransport, _live, _services, _clock, _loggerFactory, _logger);
+        var datagramBinder = new DatagramEndpointBinder(_builder.DatagramTransport, _live, _services, _clock, _loggerFactory, _logger, _health.Change);
         var running = new List<RunningEndpoint>();
         var datagrams = new List<DatagramEndpoint>();
         var bound = new List<ServerEndpoint>();
@@ -172,12 +183,15 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                 var transport = _builder.Transport ?? CreateTransport(settings.Options);
                 var listeners = await binder.BindAsync(settings, transport, cancellationToken).ConfigureAwait(false);
 
+                var carrier = RunningEndpoint.TransportOf(listeners);
+                _metrics.AddEndpoint(name, carrier);
+
                 // A transport of the application need not take several calls at once.
                 var slots = _builder.Transport is null ? settings.Options.AcceptSlots : 1;
                 var contract = new ConnectionContract(
-                    name, pipeline, _options.ClientCloseGrace, _admission.AddEndpoint(name), new EndpointSupervision(name, _live, _supervision), _metrics, _clock,
+                    name, carrier, pipeline, _options.ClientCloseGrace, _admission.AddEndpoint(name), new EndpointSupervision(name, _live, _supervision), _metrics, _clock,
                     _logger);
-                var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract), OnListenerGone);
+                var endpoint = new RunningEndpoint(transport, listeners, slots, new ConnectionTracker(contract), OnListenerGone, _health.Change);
                 running.Add(endpoint);
                 bound.Add(new ServerEndpoint(settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
             }
@@ -188,6 +202,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                 datagrams.Add(endpoint);
                 bound.Add(new ServerEndpoint(settings.Options.Url!, endpoint.Addresses, endpoint));
             }
+
+            _probe = await HealthSettings.BindAsync(_options.Health, _health, _clock, _logger).ConfigureAwait(false);
         }
         catch
         {
@@ -223,6 +239,9 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     private void ReportBudget() => ServerLog.ConnectionBudget(
         _logger, _options.Limits.MaxConnections, _options.Limits.MaxConnectionsPerAddress, FileDescriptors.Limit?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of");
+
+    private PoolBytes? LookAtPool() =>
+        _builder.Transport is null ? new PoolBytes(PinnedMemoryPool.Shared.AllocatedBytes, PinnedMemoryPool.Shared.RentedBytes) : null;
 
     private SocketTransportFactory CreateTransport(EndpointOptions options) => new(
         new SocketTransportOptions

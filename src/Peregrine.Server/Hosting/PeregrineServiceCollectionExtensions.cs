@@ -8,6 +8,7 @@ using Peregrine;
 using Peregrine.Server;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
+using Peregrine.Server.Health;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
 using Peregrine.Sockets;
@@ -49,6 +50,7 @@ public static class PeregrineServiceCollectionExtensions
         services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new PeregrineServer());
+        services.AddSingleton(provider => new ServerHealth(provider.GetRequiredService<PeregrineServer>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ServerSettings(builder, provider.GetService<IConfiguration>()));
         services.AddSingleton(provider => new LiveSettings(
             provider.GetRequiredService<ServerSettings>(),
@@ -61,7 +63,7 @@ public static class PeregrineServiceCollectionExtensions
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),
-            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger("Peregrine.Server"))));
+            new GuardedLogger(provider.GetRequiredService<ILoggerFactory>().CreateLogger(ServerLog.Category))));
         services.AddOptions<HostOptions>().PostConfigure<ServerSettings>(static (host, settings) => settings.LeaveTimeForTheStop(host));
         return builder;
     }

@@ -51,7 +51,7 @@ internal sealed class ServerSettings
         Configure(options);
         if (_configuration?.GetSection(Root) is { } root)
         {
-            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.StopHostWhenListenerIsGone), nameof(PeregrineOptions.Limits), "Endpoints"]);
+            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.StopHostWhenListenerIsGone), nameof(PeregrineOptions.Limits), HealthSettings.Section, "Endpoints"]);
             root.GetSection("Endpoints").CheckIsSection();
             foreach (var (name, get, set) in s_times)
             {
@@ -62,6 +62,7 @@ internal sealed class ServerSettings
                 nameof(options.StopHostWhenListenerIsGone), options.StopHostWhenListenerIsGone, StrictSection.ParseBoolean, "true or false");
         }
 
+        HealthSettings.Read(_configuration?.GetSection($"{Root}:{HealthSettings.Section}"), options.Health);
         LimitSettings.Read(_configuration?.GetSection($"{Root}:{nameof(options.Limits)}"), options.Limits);
         foreach (var (name, get, _) in s_times)
         {

@@ -50,6 +50,9 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
     /// <summary>Its transport's, if it tells.</summary>
     public IConnectionBufferFeature? Buffers => _buffers;
 
+    /// <summary>What it has moved by now.</summary>
+    public TrafficCounts Traffic => _counts is null ? default : new(_counts.BytesReceived, _counts.BytesSent, _buffers?.SendPendingTime ?? TimeSpan.Zero);
+
     /// <summary>How often what <see cref="Look"/> goes by has changed.</summary>
     public int Changes => unchecked(Volatile.Read(ref _changes) + Endpoint.Changes);
 
@@ -203,6 +206,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         }
 
         EndRest();
+        _owner.OnHandshake(hasBegun: true);
 
         try
         {
@@ -230,6 +234,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         {
             _buffers = _owner.Context.Features.Get<IConnectionBufferFeature>();
             EndRest();
+            _owner.OnHandshake(hasBegun: false);
             Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));
         }
     }

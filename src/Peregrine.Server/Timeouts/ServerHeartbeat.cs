@@ -35,6 +35,7 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
     // The beat's.
     private readonly List<ServerConnection> _awake = [];
     private int _isBeating;
+    private long _beatAt;
     private long _started;
     private uint _now;
     private uint _elapsed;
@@ -54,11 +55,15 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
         _clock = clock;
         _logger = logger;
         _failures = new ReportInterval(clock);
+        _beatAt = clock.GetTimestamp();
         using (ExecutionContext.SuppressFlow())
         {
             _timer = clock.CreateTimer(static state => ((ServerHeartbeat)state!).Beat(), this, Interval, Interval);
         }
     }
+
+    /// <summary>When it last ended a beat, by the clock's timestamp.</summary>
+    public long BeatAt => Volatile.Read(ref _beatAt);
 
     public void Dispose() => _timer.Dispose();
 
@@ -105,6 +110,7 @@ internal sealed class ServerHeartbeat : IThreadPoolWorkItem, IDisposable
             }
         }
 
+        Volatile.Write(ref _beatAt, _clock.GetTimestamp());
         Volatile.Write(ref _isBeating, 0);
     }
 

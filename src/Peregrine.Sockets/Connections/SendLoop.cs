@@ -40,6 +40,10 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     private long _bytesSent;
     private long _queuedBytes;
 
+    // Under the gate, in the clock's ticks: for how long something has waited; while something does, less the time since when. One number, because every
+    // connection has it.
+    private long _waited;
+
     public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer, StreamSettings settings)
     {
         _socket = socket;
@@ -61,11 +65,25 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     /// <summary>Something is in front of what would be sent now. Only the writer's flow starts the loop: if it does not run, it will not.</summary>
     public bool IsSending => Volatile.Read(ref _sending);
 
+    /// <summary>For how long something was in front of what would have been sent, in all.</summary>
+    public TimeSpan SendingTime
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return Clock.GetElapsedTime(0, _sending ? _waited + Clock.GetTimestamp() : _waited);
+            }
+        }
+    }
+
     /// <summary>Everything is sent, the FIN too, or nothing can be sent any more.</summary>
     public bool IsDrained => Volatile.Read(ref _finished);
 
     /// <summary>Nothing can be sent any more.</summary>
     public bool IsClosed => Volatile.Read(ref _closed);
+
+    private TimeProvider Clock => _settings.Heartbeat.Clock;
 
     /// <summary>
     /// Sends on the caller's thread what the kernel takes at once. Returns how many bytes are done with: those that were sent, or all, if
@@ -162,8 +180,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             canceled = _pending.TakeCancelRequest();
             if (!lent.IsEmpty && !_closed)
             {
-                start |= !_sending;
-                _sending = true;
+                start |= TryBeginSendingLocked();
                 _lent = lent;
             }
 
@@ -189,8 +206,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             start = QueueLocked(ref written);
             if (!closed)
             {
-                start |= !_sending;
-                _sending = true;
+                start |= TryBeginSendingLocked();
                 _file = file;
             }
         }
@@ -297,9 +313,20 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
         }
 
         AppendLocked(ref _queue, ref chain);
-        var start = !_sending;
+        return TryBeginSendingLocked();
+    }
+
+    /// <summary>False if it sends already.</summary>
+    private bool TryBeginSendingLocked()
+    {
+        if (_sending)
+        {
+            return false;
+        }
+
         _sending = true;
-        return start;
+        _waited -= Clock.GetTimestamp();
+        return true;
     }
 
     private void AppendLocked(ref SendQueue queue, ref WriteChain chain)
@@ -459,7 +486,12 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
             flushed, flushed ? _pending.BeginEnding(byCancel: false) : default, _finWhenDrained ? _drained : null, _file, _closed);
         _file = null;
         _finished |= _finWhenDrained;
-        Volatile.Write(ref _sending, false);
+        if (_sending)
+        {
+            _waited += Clock.GetTimestamp();
+            Volatile.Write(ref _sending, false);
+        }
+
         return end;
     }
 

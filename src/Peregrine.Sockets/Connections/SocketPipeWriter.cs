@@ -45,6 +45,9 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     /// <summary>What is flushed waits for the kernel.</summary>
     public bool IsSending => _loop.IsSending;
 
+    /// <summary>For how long it did, in all.</summary>
+    public TimeSpan SendingTime => _loop.SendingTime;
+
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _written.Length;

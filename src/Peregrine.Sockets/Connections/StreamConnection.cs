@@ -62,6 +62,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
 
     public override bool IsSendPending => _writer.IsSending;
 
+    public override TimeSpan? SendPendingTime => _writer.SendingTime;
+
     public override uint? ActivityStamp => _burst.Stamp;
 
     /// <summary>

@@ -57,6 +57,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public abstract bool IsSendPending { get; }
 
+    public abstract TimeSpan? SendPendingTime { get; }
+
     public abstract uint? ActivityStamp { get; }
 
     public IUnsentBytesLimit? UnsentBytesLimit { get; set; }

@@ -86,6 +86,19 @@ internal sealed class LoopGroup : ILoops
         }
     }
 
+    /// <summary>For how long a loop of the process is held by now: the one that is held longest.</summary>
+    public static TimeSpan LongestHold
+    {
+        get
+        {
+            lock (s_lock)
+            {
+                var (shared, inline) = (s_shared?._watch.LongestHold ?? TimeSpan.Zero, s_inline?._watch.LongestHold ?? TimeSpan.Zero);
+                return shared > inline ? shared : inline;
+            }
+        }
+    }
+
     public LoopTable Table { get; } = new();
 
     public LoopThreads Threads { get; }

@@ -31,6 +31,9 @@ internal sealed class LoopStallWatch
     private readonly EventLoop[] _loops;
     private readonly LoopThreads _threads;
     private readonly Seen[] _seen;
+
+    // Since when each loop is held, or 0; for others than the watch's thread.
+    private readonly long[] _heldSince;
     private readonly bool _isInline;
 
     // A monitor, because it waits at once: what spins first would take the time of a loop, on a core that both share.
@@ -47,7 +50,26 @@ internal sealed class LoopStallWatch
         _loops = loops;
         _threads = threads;
         _seen = new Seen[loops.Length];
+        _heldSince = new long[loops.Length];
         new Thread(Run) { IsBackground = true, Name = "Peregrine event loop watch" }.UnsafeStart();
+    }
+
+    /// <summary>For how long the loop is held that is held longest.</summary>
+    public TimeSpan LongestHold
+    {
+        get
+        {
+            var longest = TimeSpan.Zero;
+            foreach (ref var since in _heldSince.AsSpan())
+            {
+                if (Volatile.Read(ref since) is not 0 and var then && _clock.GetElapsedTime(then) is var held && held > longest)
+                {
+                    longest = held;
+                }
+            }
+
+            return longest;
+        }
     }
 
     /// <summary>After a loop has left its wait, with a full barrier.</summary>
@@ -119,11 +141,13 @@ internal sealed class LoopStallWatch
             if (position != seen.Position)
             {
                 seen = new Seen(position, 0, _clock.GetTimestamp(), default, IsReported: false);
+                Volatile.Write(ref _heldSince[i], 0);
                 isActive = true;
             }
             else if (!EventLoop.IsWaiting(position))
             {
                 isActive = true;
+                Volatile.Write(ref _heldSince[i], seen.Since);
                 seen.Ticks += isLate ? 0 : 1;
                 if (seen.Ticks == 1)
                 {

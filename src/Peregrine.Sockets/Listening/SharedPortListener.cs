@@ -24,6 +24,8 @@ internal sealed class SharedPortListener(SocketConnectionListener[] listeners, i
 
     public int? QueuedConnections => listeners.Sum(listener => listener.QueuedConnections);
 
+    public long? DroppedConnections => listeners[0].DroppedConnections is null ? null : listeners.Sum(listener => listener.DroppedConnections);
+
     public SocketError? AcceptError => listeners.Select(listener => listener.AcceptError).FirstOrDefault(error => error is not null);
 
     public Action<SocketError>? AcceptFailed

@@ -36,6 +36,8 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
     private SocketError? _acceptError;
     private long? _drainingSince;
     private readonly ReportInterval _reports;
+    private long? _dropped;
+    private uint _lastDrops;
 
     /// <param name="socket">Listening; unless it is inherited, it belongs to the listener from here on.</param>
     /// <param name="isInherited">Others may hold the socket too: it is never closed, and what it has queued is left to them.</param>
@@ -54,12 +56,26 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         _logger = logger;
         _reports = new ReportInterval(clock);
         EndPoint = socket.LocalEndPoint!;
+
+        // What an inherited socket has dropped before is not this listener's.
+        _lastDrops = ListenQueue.DropsOf(socket) ?? 0;
         DescriptorReserve.Process.TryTake();
     }
 
     public EndPoint EndPoint { get; }
 
     public int? QueuedConnections => ListenQueue.LengthOf(_socket);
+
+    public long? DroppedConnections
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return LookForDropsLocked();
+            }
+        }
+    }
 
     public SocketError? AcceptError
     {
@@ -173,6 +189,8 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
             {
                 return;
             }
+
+            LookForDropsLocked(); // For the last time.
         }
 
         // Whoever enters from here on finds it unbound, never waits, and takes the disposed socket for an empty queue.
@@ -183,6 +201,17 @@ internal sealed class SocketConnectionListener : IConnectionListener, IConnectio
         }
 
         _released.TrySetResult();
+    }
+
+    private long? LookForDropsLocked()
+    {
+        if (ListenQueue.DropsOf(_socket) is { } drops)
+        {
+            _dropped = (_dropped ?? 0) + unchecked(drops - _lastDrops);
+            _lastDrops = drops;
+        }
+
+        return _dropped;
     }
 
     /// <summary>Null if accept failed, the connection was gone, or the listener was unbound: the caller looks at it, and tries again.</summary>

@@ -20,7 +20,7 @@ internal sealed class TestAdmission : IDisposable
     public TestAdmission(Action<ServerLimits>? limits = null, Action<EndpointOptions>? endpoint = null, TimeProvider? clock = null, ILogger? logger = null)
     {
         logger = new GuardedLogger(logger ?? NullLogger.Instance);
-        Metrics = new ServerMetrics(_services.GetRequiredService<IMeterFactory>(), () => [], () => [], () => null);
+        Metrics = new ServerMetrics(_services.GetRequiredService<IMeterFactory>());
         limits?.Invoke(_options.Value.Limits);
         endpoint?.Invoke(_endpoints.Value);
         Server = new ServerAdmission(_options, _endpoints, Metrics, clock ?? TimeProvider.System, logger);

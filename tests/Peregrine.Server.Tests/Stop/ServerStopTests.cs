@@ -100,7 +100,7 @@ public sealed class ServerStopTests
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         using var admission = new TestAdmission();
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
-            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
+            "test", "tcp", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
             TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         tracker.RequestClose();
         tracker.Abort();
@@ -118,7 +118,7 @@ public sealed class ServerStopTests
         await using var listener = await transport.BindAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         using var admission = new TestAdmission();
         var tracker = new Peregrine.Server.Connections.ConnectionTracker(new(
-            "test", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
+            "test", "tcp", Handlers.EchoAsync, TimeSpan.Zero, admission.Endpoint, Timeouts.SupervisedServer.WithoutHeartbeat("test", admission.Metrics), admission.Metrics,
             TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance));
         await using var client = await transport.ConnectAsync(listener.EndPoint);
         await using var connection = (await listener.AcceptAsync())!;

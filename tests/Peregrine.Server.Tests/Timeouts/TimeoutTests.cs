@@ -215,7 +215,7 @@ public sealed class TimeoutTests
             "The peer sent nothing, and acknowledged nothing, for 00:00:02: Peregrine:Endpoints:test:Timeouts:Idle.",
             Assert.IsType<ConnectionAbortedException>(await seen.Task.InTimeAsync()).Message);
         Assert.Equal(LogLevel.Debug, Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Level);
-        var rejected = Assert.Single(meter.Recorded("peregrine.server.connections.rejected"));
+        var rejected = Assert.Single(meter.Recorded("peregrine.server.connections.timed_out"));
         Assert.Equal(("test", "idle_timeout"), (rejected.Tags["peregrine.endpoint"], rejected.Tags["peregrine.close.reason"]));
         Assert.Equal("idle_timeout", Assert.Single(meter.Recorded("peregrine.server.connection.duration")).Tags["peregrine.close.reason"]);
     }
