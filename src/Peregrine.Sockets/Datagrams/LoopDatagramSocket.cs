@@ -258,9 +258,8 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
             }
 
             _errors.Reset();
-            var handled = await HandleAsync(dispatch, batch).ConfigureAwait(false);
-            datagrams += handled;
-            stopping += isStopping ? handled : 0;
+            datagrams += await HandleAsync(dispatch, batch).ConfigureAwait(false);
+            stopping += isStopping ? received : 0;
             if (isStopping && _stop.IsExhausted(stopping))
             {
                 return;

@@ -5,8 +5,8 @@ namespace Peregrine.Sockets.Datagrams;
 /// <summary>The stop of a receive loop: asked for, it receives what the kernel has queued by then, and no more; abandoned, what is left is not handled.</summary>
 internal sealed class ReceiveStop(KernelDrops queue)
 {
-    // The kernel's structures of a datagram are larger (socket(7)): so many datagrams are not queued.
-    private const int LeastBytesOfADatagram = 256;
+    // The kernel's structures of a message, which is one datagram or several that came as one, are larger (socket(7)): so many are not queued.
+    private const int LeastBytesOfAMessage = 256;
 
     private const int Idle = 0;
     private const int Handling = 1;
@@ -29,7 +29,7 @@ internal sealed class ReceiveStop(KernelDrops queue)
     {
         if (queue.QueuedBytes is { } bytes)
         {
-            Volatile.Write(ref _most, bytes / LeastBytesOfADatagram);
+            Volatile.Write(ref _most, bytes / LeastBytesOfAMessage);
         }
 
         _isRequested = true;
@@ -37,7 +37,7 @@ internal sealed class ReceiveStop(KernelDrops queue)
     }
 
     /// <summary>Whether everything has been received that was queued when the stop was asked for: a flood must not hold it up.</summary>
-    public bool IsExhausted(long datagrams) => datagrams > Volatile.Read(ref _most);
+    public bool IsExhausted(long messages) => messages > Volatile.Read(ref _most);
 
     /// <summary>A handler is about to be called. False if there is no time left.</summary>
     public bool TryEnter()

@@ -1,4 +1,5 @@
 using System.Net;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
 
@@ -49,6 +50,38 @@ public sealed class DatagramStopTests
         Assert.Equal(Sent, counters.Received);
         Assert.True(server.Sender.TrySend("goodbye"u8, new DatagramPath(peer.Address)));
         Assert.Equal("goodbye"u8.ToArray(), (await peer.ReceiveAsync()).Payload);
+    }
+
+    [LinuxFact]
+    public async Task A_stop_handles_what_the_kernel_has_put_together()
+    {
+        const int Trains = 20;
+        const int OfATrain = 64;
+        await using var server = await TestedDatagrams.ThreadPool.BindAsync(options => options.BatchSize = 1);
+        var counters = new DatagramCounters();
+        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.Start(
+            async (batch, sender) =>
+            {
+                entered.TrySetResult();
+                await gate.Task;
+            },
+            counters);
+        using var peer = new Peer(server.LocalEndPoint);
+        peer.Send("0"u8);
+        await entered.Task.Bounded();
+        RawOption.Segment.Set(peer.Socket, 1);
+        for (var i = 0; i < Trains; i++)
+        {
+            peer.Send(new byte[OfATrain]);
+        }
+
+        var stop = server.StopReceivingAsync(default).AsTask();
+        gate.SetResult();
+        await stop.Bounded();
+        Assert.Equal(1 + (Trains * OfATrain), counters.Received);
+        Assert.Equal(0, counters.AllDropped());
     }
 
     [Theory]
