@@ -1,3 +1,4 @@
+using Peregrine.Server.Admin;
 using Peregrine.Server.Limits;
 
 namespace Peregrine.Server;
@@ -43,6 +44,9 @@ public sealed class PeregrineOptions
 
     /// <summary>Bounds over all endpoints.</summary>
     public ServerLimits Limits { get; } = new();
+
+    /// <summary>How the running server can be looked at and steered by tools. Default: it cannot.</summary>
+    public AdminOptions Admin { get; } = new();
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the

@@ -66,6 +66,18 @@ internal sealed class ConnectionTracker(ConnectionContract contract)
         }
     }
 
+    /// <summary>
+    /// Adds some of the connections, those before <paramref name="end"/>, and returns where the next ones end; 0 at the last. One that comes or goes
+    /// meanwhile may be met twice; one that stays is never left out.
+    /// </summary>
+    public int AddSome(int end, List<ServerConnection> connections)
+    {
+        lock (_lock)
+        {
+            return _live.AddSome(end, connections);
+        }
+    }
+
     /// <summary>Lets a connection rest, unless something has changed since the look.</summary>
     public void LetRest(ServerConnection connection, in Rest rest, int changes)
     {

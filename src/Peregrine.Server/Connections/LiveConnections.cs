@@ -73,6 +73,19 @@ internal sealed class LiveConnections
         return start;
     }
 
+    /// <summary>The same, of all connections.</summary>
+    public int AddSome(int end, List<ServerConnection> connections)
+    {
+        end = Math.Min(end, _count);
+        var start = Math.Max(0, end - Stretch);
+        foreach (ref readonly var entry in _entries.AsSpan(start..end))
+        {
+            connections.Add(entry.Connection);
+        }
+
+        return start;
+    }
+
     public void LetRest(ServerConnection connection, in Rest rest)
     {
         if (connection.Index >= 0)

@@ -17,12 +17,14 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private LazySignal _closeRequested;
     private volatile bool _isClosing;
     private volatile bool _isReleasing;
+    private volatile bool _isAskedAlone;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
     {
         Network = network;
         _connection = connection;
         _tracker = tracker;
+        StartedAt = tracker.Contract.Clock.GetTimestamp();
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
         Supervision = new ConnectionSupervision(this);
@@ -30,6 +32,9 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     /// <summary>For whom it is counted; what middleware makes of its address later does not matter.</summary>
     public PeerNetwork Network { get; }
+
+    /// <summary>The clock's timestamp of its start.</summary>
+    public long StartedAt { get; }
 
     /// <summary>Its timeouts and limits.</summary>
     public ConnectionSupervision Supervision { get; }
@@ -63,6 +68,13 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>Asks the handler to end.</summary>
     public void RequestClose() =>
         _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, _connection.ConnectionId, exception));
+
+    /// <summary>Asks the handler to end, while the others go on.</summary>
+    public void RequestCloseAlone()
+    {
+        _isAskedAlone = !_closeRequested.IsFired;
+        RequestClose();
+    }
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort() => Abort(ConnectionCloseReason.DrainDeadline, new ConnectionAbortedException("The server's shutdown timeout is over."));
@@ -125,7 +137,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     {
         try
         {
-            var started = Clock.GetTimestamp();
             var isMeasured = _tracker.Contract.Metrics.IsDurationEnabled;
             var isLogged = Logger.IsEnabled(LogLevel.Debug);
             if (isLogged)
@@ -147,14 +158,14 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             _isClosing = true;
             Supervision.EndHandshake();
             var isStopping = _closeRequested.IsFired;
-            _close.TrySetReason(isStopping ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+            _close.TrySetReason(!isStopping ? ConnectionCloseReason.HandlerCompleted : _isAskedAlone ? ConnectionCloseReason.CloseRequested : ConnectionCloseReason.ServerStopping);
             if (isStopping && failure is null)
             {
                 await LetPeerCloseAsync().ConfigureAwait(false);
             }
 
             await CloseAsync(failure).ConfigureAwait(false);
-            var duration = Clock.GetElapsedTime(started);
+            var duration = Clock.GetElapsedTime(StartedAt);
             _tracker.Contract.Metrics.ConnectionEnded(Endpoint, _close.Reason, isMeasured ? duration : null, _close.IsUnflushed);
             if (isLogged)
             {

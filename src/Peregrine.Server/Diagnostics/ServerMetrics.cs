@@ -184,6 +184,7 @@ internal sealed class ServerMetrics
         ConnectionCloseReason.RejectedConnectionsPerAddress => "rejected_connections_per_address",
         ConnectionCloseReason.RejectedConnectionRate => "rejected_connection_rate",
         ConnectionCloseReason.RejectedConcurrency => "rejected_concurrency",
+        ConnectionCloseReason.CloseRequested => "close_requested",
         _ => throw new UnreachableException(),
     };
 }

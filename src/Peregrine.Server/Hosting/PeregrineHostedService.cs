@@ -1,10 +1,13 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Accept;
+using Peregrine.Server.Admin;
+using Peregrine.Server.Admin.Listening;
 using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Diagnostics;
@@ -29,6 +32,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly IServiceProvider _services;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILoggerFactory _loggerFactory;
+    private readonly IMeterFactory _meters;
+    private readonly PeregrineAdmin _administration;
     private readonly TimeProvider _clock;
     private readonly bool _isSystemdTold;
     private readonly GuardedLogger _logger;
@@ -37,6 +42,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private List<RunningEndpoint> _endpoints = [];
     private PeregrineOptions _options = new();
     private ServerAdmission? _admission;
+    private AdminListener? _adminListener;
     private AcceptWatchdog? _watchdog;
     private ServerHeartbeat? _heartbeat;
     private ServerStop? _stop;
@@ -44,7 +50,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public PeregrineHostedService(
         PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, IServiceProvider services, IHostApplicationLifetime lifetime,
-        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, ISystemdNotifier? systemd = null)
+        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, PeregrineAdmin administration, ISystemdNotifier? systemd = null)
     {
         _builder = builder;
         _settings = settings;
@@ -53,6 +59,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _services = services;
         _lifetime = lifetime;
         _loggerFactory = loggerFactory;
+        _meters = meters;
+        _administration = administration;
         _clock = clock;
         _isSystemdTold = systemd?.IsEnabled == true;
         _logger = new GuardedLogger(loggerFactory.CreateLogger("Peregrine.Server"));
@@ -127,6 +135,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private async Task StopAsync(ServerStop stop, CancellationToken cancellationToken)
     {
         await stop.RunAsync(cancellationToken).ConfigureAwait(false);
+        if (_adminListener is not null)
+        {
+            await _adminListener.DisposeAsync().ConfigureAwait(false);
+        }
+
         _watchdog?.Dispose();
         _heartbeat?.Dispose();
         _supervision.Pauses.Dispose();
@@ -153,6 +166,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         var binder = new EndpointBinder(PassedSockets.Current, _logger);
         var running = new List<RunningEndpoint>();
         var bound = new List<ServerEndpoint>();
+        Socket? admin;
         try
         {
             foreach (var settings in settingsNow.Endpoints)
@@ -171,6 +185,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
                 running.Add(endpoint);
                 bound.Add(new ServerEndpoint(name, settings.Options.Url!, [.. listeners.Select(bound => bound.Listener.EndPoint)], endpoint));
             }
+
+            admin = AdminSettings.Listen(_options.Admin);
         }
         catch
         {
@@ -188,6 +204,13 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _endpoints = running;
         _server.Endpoints = bound;
         _server.Admission = _admission;
+        if (admin is not null)
+        {
+            _adminListener = new AdminListener(
+                admin, Path.GetFullPath(_options.Admin.Socket!), peer => OwnerSocket.IsOwner(peer, admin), new AdminRequests(_server, _administration, _clock), _meters,
+                _clock, _logger);
+        }
+
         var ports = bound.SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
         if (_builder.Transport is null && ports.Count > 0)
         {

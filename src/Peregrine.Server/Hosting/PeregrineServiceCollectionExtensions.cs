@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Peregrine;
 using Peregrine.Server;
+using Peregrine.Server.Admin;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Hosting;
 using Peregrine.Server.Hosting.Systemd;
@@ -56,6 +57,9 @@ public static class PeregrineServiceCollectionExtensions
             provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<IOptionsMonitor<PeregrineOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
+        services.TryAddSingleton(static provider => new PeregrineAdmin(
+            provider.GetRequiredService<PeregrineServer>(), provider.GetRequiredService<LiveSettings>(), provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>()));
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),
