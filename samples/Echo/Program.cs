@@ -6,5 +6,6 @@ using Microsoft.Extensions.Hosting;
 // The settings are beside the program, wherever it is started from.
 var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
 builder.Services.AddSystemd();
+builder.AddTelemetry();
 builder.Services.AddPeregrine(server => server.Endpoint("echo", tcp => tcp.UseConnectionHandler<EchoHandler>()));
 await builder.Build().RunAsync();
