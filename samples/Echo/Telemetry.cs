@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 
 namespace Echo;
@@ -23,7 +24,7 @@ internal static class Telemetry
             return builder;
         }
 
-        var telemetry = builder.Services.AddOpenTelemetry();
+        var telemetry = builder.Services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName));
         telemetry.WithMetrics(metrics =>
         {
             metrics.AddMeter(Peregrine);

@@ -103,7 +103,7 @@ public sealed class PeregrineAdmin
         }
         catch (PeregrineStartException exception)
         {
-            throw new ArgumentException(exception.Message, nameof(settings), exception);
+            throw new ArgumentException(exception.Message, exception);
         }
     }
 

@@ -28,11 +28,13 @@ internal sealed class MetricsSession : IDisposable
     private readonly EventPipeEventSource _events;
     private readonly Dictionary<(string Instrument, string Tags), (MetricValue Value, int Collection)> _values = [];
     private readonly TaskCompletionSource _collected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TimeSpan _interval;
     private int _collection;
     private string? _problem;
 
-    private MetricsSession(EventPipeSession session)
+    private MetricsSession(EventPipeSession session, TimeSpan interval)
     {
+        _interval = interval;
         _session = session;
         _events = new EventPipeEventSource(session.EventStream);
     }
@@ -86,7 +88,7 @@ internal sealed class MetricsSession : IDisposable
                 ["MaxHistograms"] = MaxHistograms.ToString(CultureInfo.InvariantCulture),
             };
             var provider = new EventPipeProvider(Provider, EventLevel.Informational, (long)TimeSeriesValues, arguments);
-            var session = new MetricsSession(new DiagnosticsClient(process).StartEventPipeSession([provider], requestRundown: false, BufferSizeInMegabytes));
+            var session = new MetricsSession(new DiagnosticsClient(process).StartEventPipeSession([provider], requestRundown: false, BufferSizeInMegabytes), interval);
             session._events.Dynamic.All += session.OnEvent;
             session.Ended = Task.Factory.StartNew(session.Process, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             return session;
@@ -221,7 +223,7 @@ internal sealed class MetricsSession : IDisposable
         {
             if (_values.Count < MaxTimeSeries || _values.ContainsKey((instrument, tags)))
             {
-                _values[(instrument, tags)] = (new MetricValue(instrument, Text(told, "unit"), MetricTags.Parse(tags), value, rate, quantiles), _collection);
+                _values[(instrument, tags)] = (new MetricValue(instrument, Text(told, "unit"), MetricTags.Parse(tags), value, rate / _interval.TotalSeconds, quantiles), _collection);
             }
         }
     }

@@ -7,7 +7,7 @@ namespace Peregrine.Top.Processes;
 /// <summary>A process whose runtime can be asked for events: of this user, or of any for root.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Name">The name of what it runs: the assembly behind <c>dotnet</c>, or the program.</param>
-/// <param name="IsPeregrine">Whether it has loaded Peregrine; null where that cannot be seen, as of a single file.</param>
+/// <param name="IsPeregrine">Whether Peregrine is beside it; null where that cannot be seen, as of a single file.</param>
 internal sealed record DotnetProcess(int Id, string Name, bool? IsPeregrine)
 {
     private const string Assembly = "Peregrine.Server.dll";
@@ -30,7 +30,7 @@ internal sealed record DotnetProcess(int Id, string Name, bool? IsPeregrine)
             ExitCodes.NotFound,
             (named.Count, wanted) switch
             {
-                (0, null) => "No process of this user has loaded Peregrine; start one, run this as its user, or name it with --process ID.",
+                (0, null) => "No process of this user is seen to run Peregrine; start one, run this as its user, or name it with --process ID.",
                 (0, _) => $"No .NET process of this user is called \"{wanted}\"; \"peregrine-top ps\" lists those that there are.",
                 _ => $"There are {named.Count}: {string.Join(", ", named.Select(process => $"{process.Id} ({process.Name})"))}; choose one with --process ID.",
             });
@@ -61,7 +61,7 @@ internal sealed record DotnetProcess(int Id, string Name, bool? IsPeregrine)
     {
         try
         {
-            return !OperatingSystem.IsLinux() || File.ResolveLinkTarget($"/proc/{id}/exe", returnFinalTarget: false) is not null;
+            return !OperatingSystem.IsLinux() || Environment.IsPrivilegedProcess || File.ResolveLinkTarget($"/proc/{id}/exe", returnFinalTarget: false) is not null;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -73,31 +73,35 @@ internal sealed record DotnetProcess(int Id, string Name, bool? IsPeregrine)
     {
         try
         {
-            using var process = Process.GetProcessById(id);
-            var modules = process.Modules.Cast<ProcessModule>().Select(static module => module.FileName).ToList();
-            return new DotnetProcess(id, NameOf(process), modules.Exists(IsAssembly) ? true : modules.Exists(IsManaged) ? false : null);
+            if (!OperatingSystem.IsLinux())
+            {
+                using var process = Process.GetProcessById(id);
+                return new DotnetProcess(id, process.ProcessName, null);
+            }
+
+            // proc_pid_cmdline(5): behind dotnet, the assembly is the first that is named as one.
+            var arguments = File.ReadAllText($"/proc/{id}/cmdline").Split('\0');
+            var program = arguments.FirstOrDefault(static argument => argument.EndsWith(".dll", StringComparison.OrdinalIgnoreCase)) is { } assembly
+                && Path.GetFileNameWithoutExtension(arguments[0]) == "dotnet" ? assembly : arguments[0];
+            return new DotnetProcess(id, Path.GetFileNameWithoutExtension(program), HasPeregrine(id, program));
         }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {
             return null; // It is gone.
         }
     }
 
-    private static bool IsAssembly(string path) => Path.GetFileName(path).Equals(Assembly, StringComparison.OrdinalIgnoreCase);
-
-    private static bool IsManaged(string path) => Path.GetFileName(path).Equals("System.Private.CoreLib.dll", StringComparison.OrdinalIgnoreCase);
-
-    private static string NameOf(Process process)
+    /// <summary>By what is beside the program: assemblies that are loaded need not be among the files that a process has mapped.</summary>
+    private static bool? HasPeregrine(int id, string program)
     {
-        if (process.ProcessName is not "dotnet" || !OperatingSystem.IsLinux())
+        try
         {
-            return process.ProcessName;
+            var folder = Path.GetDirectoryName(Path.Combine(File.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false)!.FullName, program))!;
+            return File.Exists(Path.Combine(folder, Assembly)) ? true : Directory.EnumerateFiles(folder, "*.deps.json").Any() ? false : null;
         }
-
-        // proc_pid_cmdline(5): the assembly is the first that is named as one.
-        var arguments = File.ReadAllText($"/proc/{process.Id}/cmdline").Split('\0');
-        return arguments.FirstOrDefault(static argument => argument.EndsWith(".dll", StringComparison.OrdinalIgnoreCase)) is { } assembly
-            ? Path.GetFileNameWithoutExtension(assembly)
-            : process.ProcessName;
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 }
