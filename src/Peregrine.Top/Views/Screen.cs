@@ -128,8 +128,9 @@ internal static class Screen
     private static string StateOf(AdminConnection connection) =>
         Amounts.Text(connection.Stage) + (connection.IsCloseRequested && connection.CloseReason is null ? " (asked to end)" : "");
 
-    private static Text Line(string name, IEnumerable<string> values, string none) =>
-        new Text($"{name,-8} {Amounts.Text(string.Join(", ", values.DefaultIfEmpty(none)), 500)}").Ellipsis();
+    /// <summary>One row, of which the end is cut.</summary>
+    private static Grid Line(string name, IEnumerable<string> values, string none) => new Grid().AddColumn(new GridColumn { NoWrap = true, Padding = new Padding(0) })
+        .AddRow(new Text($"{name,-8} {Amounts.Text(string.Join(", ", values.DefaultIfEmpty(none)), 500)}").Ellipsis());
 
     /// <summary>Numbers stand at the right, but for the columns of names.</summary>
     private static Table TableOf(params string[] columns)

@@ -64,7 +64,12 @@ public sealed class ScreenTests
 
     private static Snapshot SnapshotOf(int endpoints, AdminConnections? connections) => new(
         new DotnetProcess(1, "Echo", true),
-        new ServerMeasures([.. Enumerable.Range(0, endpoints).Select(i => ServerMeasuresTests.Value("connections.active", i, 0, ("peregrine.endpoint", $"e{i}")))]),
+        new ServerMeasures(
+        [
+            .. Enumerable.Range(0, endpoints).Select(i => ServerMeasuresTests.Value("connections.active", i, 0, ("peregrine.endpoint", $"e{i}"))),
+            .. Enumerable.Range(0, 30).Select(i => ServerMeasuresTests.Value("connection.duration", 1, 0, ("peregrine.close.reason", $"a_reason_number_{i}"))),
+            ServerMeasuresTests.Value("drain.remaining", 1, 0, ("peregrine.endpoint", "e0"), ("peregrine.stage", "closing")),
+        ]),
         connections is null ? null : new AdminServer { State = "Running", Endpoints = [], ChangedSettings = new Dictionary<string, string> { ["Limits:MaxConnections"] = "3" } },
         connections,
         null);
