@@ -127,10 +127,14 @@ internal static class LimitSettings
         }
     }
 
-    /// <remarks>10.0.0.1/8 is refused, which the runtime takes for 10.0.0.0/8: it may be meant as one address, or as the whole network.</remarks>
+    /// <remarks>
+    /// 10.0.0.1/8 is refused, which the runtime takes for 10.0.0.0/8: it may be meant as one address, or as the whole network. So are the short forms of
+    /// inet_aton(3): 10 would be 0.0.0.10, and 10.1 would be 10.0.0.1.
+    /// </remarks>
     private static IPNetwork? ParseNetwork(string? text) =>
-        IPNetwork.TryParse(text, out var network)
-            ? IPAddress.Parse(text.AsSpan(0, text!.IndexOf('/', StringComparison.Ordinal))).Equals(network.BaseAddress) ? network : null
+        text is null || !(text.Contains(':', StringComparison.Ordinal) || text.Count(static character => character == '.') == 3) ? null
+        : IPNetwork.TryParse(text, out var network)
+            ? IPAddress.Parse(text.AsSpan(0, text.IndexOf('/', StringComparison.Ordinal))).Equals(network.BaseAddress) ? network : null
         : IPAddress.TryParse(text, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)
         : null;
 

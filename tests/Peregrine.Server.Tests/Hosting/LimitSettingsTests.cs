@@ -63,6 +63,8 @@ public sealed class LimitSettingsTests
     [InlineData($"{Limits}:MaxHandshakes", "0", "a number from 1")]
     [InlineData($"{Limits}:MaxBufferedBytes", "1000", "from 1048576")]
     [InlineData($"{Limits}:ExemptNetworks:0", "10.0.0.1/8", "without bits behind its prefix")]
+    [InlineData($"{Limits}:ExemptNetworks:0", "10", "a network such as")]
+    [InlineData($"{Limits}:ExemptNetworks:0", "10.1/8", "a network such as")]
     [InlineData($"{Limits}:ExemptNetworks", "10.0.0.0/8", "section")]
     [InlineData($"{Limits}:MaxConections", "10", "MaxConnectionsPerAddress")]
     [InlineData($"{Endpoint}:Limits:MaxConnections", "0", "a number from 1")]
