@@ -52,8 +52,20 @@ internal static class Telemetry
         return builder;
     }
 
-    private static Uri? ReadUrl(IConfiguration configuration, string setting) =>
-        configuration[setting] is not { Length: > 0 } text ? null
-        : Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url
-        : throw new InvalidOperationException($"{setting} = \"{text}\" is not a url such as http://localhost:4317.");
+    private static Uri? ReadUrl(IConfiguration configuration, string setting)
+    {
+        if (configuration[setting] is not { Length: > 0 } text)
+        {
+            return null;
+        }
+
+        if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")
+        {
+            return url;
+        }
+
+        Console.Error.WriteLine($"{setting} = \"{text}\" is not a url such as http://localhost:4317.");
+        Environment.Exit(1);
+        return null;
+    }
 }

@@ -76,7 +76,7 @@ static int Refuse(ParseResult command)
 {
     foreach (var error in command.Errors)
     {
-        Console.Error.WriteLine($"peregrine-top: {error.Message}");
+        Console.Error.WriteLine($"peregrine-top: {error.Message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal)}");
     }
 
     Console.Error.WriteLine("peregrine-top: --help tells what it takes.");

@@ -54,14 +54,14 @@ internal static class Screen
         peregrine-top close ID, suspend ENDPOINT, resume ENDPOINT, set NAME=VALUE
         """);
 
-    public static IRenderable Footer(ViewState view) => new Text(view.IsPaused ? "PAUSED  " + Keys : Keys, new Style(decoration: Decoration.Dim));
+    public static IRenderable Footer(ViewState view) => new OneRow(view.IsPaused ? "PAUSED  " + Keys : Keys, new Style(decoration: Decoration.Dim));
 
     private static int EndpointRows(int height, int endpoints) => Math.Clamp(endpoints, 1, Math.Max(1, height / 4));
 
-    private static Text Title(Snapshot snapshot, ViewState view)
+    private static OneRow Title(Snapshot snapshot, ViewState view)
     {
         var state = snapshot.Server?.State ?? (snapshot.Measures.Drain.Count > 0 ? "Stopping" : "Running");
-        return new Text($"peregrine-top  {Amounts.Text(snapshot.Process.Name)} ({snapshot.Process.Id})  {Amounts.Text(state)}{(view.IsPaused ? "  PAUSED" : "")}", new Style(decoration: Decoration.Bold));
+        return new OneRow($"peregrine-top  {Amounts.Text(snapshot.Process.Name)} ({snapshot.Process.Id})  {Amounts.Text(state)}{(view.IsPaused ? "  PAUSED" : "")}", new Style(decoration: Decoration.Bold));
     }
 
     private static Table Endpoints(Snapshot snapshot, int rows)
@@ -110,7 +110,7 @@ internal static class Screen
         }
 
         var first = connections.Page.Count == 0 ? 0 : view.Skip + 1;
-        yield return new Text(
+        yield return new OneRow(
             $"Connections {Amounts.Count(first)}-{Amounts.Count(view.Skip + connections.Page.Count)} of {Amounts.Count(connections.Total)} by {view.Sort.Name}",
             new Style(decoration: Decoration.Bold));
         var table = TableOf("ID", "ENDPOINT", "REMOTE", "STATE", "AGE", "QUIET", "RECEIVED", "SENT", "BUFFERED", "RTT", "TLS");
@@ -128,9 +128,8 @@ internal static class Screen
     private static string StateOf(AdminConnection connection) =>
         Amounts.Text(connection.Stage) + (connection.IsCloseRequested && connection.CloseReason is null ? " (asked to end)" : "");
 
-    /// <summary>One row, of which the end is cut.</summary>
-    private static Grid Line(string name, IEnumerable<string> values, string none) => new Grid().AddColumn(new GridColumn { NoWrap = true, Padding = new Padding(0) })
-        .AddRow(new Text($"{name,-8} {Amounts.Text(string.Join(", ", values.DefaultIfEmpty(none)), 500)}").Ellipsis());
+    private static OneRow Line(string name, IEnumerable<string> values, string none) =>
+        new($"{name,-8} {Amounts.Text(string.Join(", ", values.DefaultIfEmpty(none)), 500)}");
 
     /// <summary>Numbers stand at the right, but for the columns of names.</summary>
     private static Table TableOf(params string[] columns)

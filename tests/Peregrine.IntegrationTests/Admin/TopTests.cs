@@ -88,7 +88,7 @@ public sealed partial class TopTests
         await AssertFailsAsync(3, "nothing-like-it", "--once", "-p", "nothing-like-it");
         await AssertFailsAsync(2, "terminal", "-p", echo.Id);
         await AssertFailsAsync(2, "--interval", "--once", "-i", "0");
-        await AssertFailsAsync(2, "--sort", "--once", "--sort", "nothing");
+        await AssertFailsAsync(2, "'nothing'", "--once", "--sort", "nothing");
         await AssertFailsAsync(2, "explode", "explode");
         await AssertFailsAsync(3, "There is no connection", "close", "nobody", "-a", echo.AdminPath);
         await AssertFailsAsync(3, "\"echo\"", "suspend", "nowhere", "-a", echo.AdminPath);

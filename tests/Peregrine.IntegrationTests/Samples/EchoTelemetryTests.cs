@@ -33,7 +33,7 @@ public sealed class EchoTelemetryTests
     {
         await using var server = ServerProcess.Start("Echo", ["--OpenTelemetry:Otlp:Endpoint=nowhere"]);
         Assert.NotEqual(0, await server.WaitForExitAsync());
-        Assert.Contains("OpenTelemetry:Otlp:Endpoint = \"nowhere\"", server.Output, StringComparison.Ordinal);
+        Assert.Contains("OpenTelemetry:Otlp:Endpoint = \"nowhere\"", Assert.Single(server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
     }
 
     private static double Sample(string page, string name, string label) => double.Parse(
