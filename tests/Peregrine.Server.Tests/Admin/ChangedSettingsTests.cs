@@ -10,8 +10,8 @@ namespace Peregrine.Server.Tests.Admin;
 /// <summary>Settings that are changed while the server runs.</summary>
 public sealed class ChangedSettingsTests
 {
-    private const int ChangedByAdmin = 62;
-    private const int Gone = 63;
+    private const int ChangedByAdmin = 72;
+    private const int Gone = 73;
     private const string Url = "tcp://127.0.0.1:0";
 
     [Fact]
