@@ -14,17 +14,18 @@ public sealed partial class TopTests
         await using var echo = await WatchedEcho.StartAsync();
         await echo.ConnectAsync(3 * 1024);
         await echo.ConnectAsync(2 * 1024);
+        using var over = new CancellationTokenSource();
         var load = Task.Run(async () =>
         {
             using var client = await echo.ConnectAsync(1024);
-            while (!s_over.Token.IsCancellationRequested)
+            while (!over.IsCancellationRequested)
             {
                 (await echo.ConnectAsync(1)).Dispose();
             }
         });
 
         var text = await TopProcess.DoAsync("--once", "--process", echo.Id, "--rows", "2", "--interval", "2");
-        await s_over.CancelAsync();
+        await over.CancelAsync();
         await load;
         Assert.Contains($"Echo ({echo.Id})  Running", text, StringComparison.Ordinal);
         var endpoint = EndpointRow().Match(text);
@@ -125,15 +126,13 @@ public sealed partial class TopTests
         await terminal.UntilAsync(text => text.Contains("PAUSED", StringComparison.Ordinal) && text.Contains("by age", StringComparison.Ordinal));
         await terminal.PressAsync("p");
 
-        // More come, and the stop is watched.
+        // More come, and the process goes on without the view.
         await echo.ConnectAsync(1);
         await terminal.UntilAsync(text => text.Contains("of 31 by age", StringComparison.Ordinal));
         await terminal.PressAsync("q");
         await terminal.WhenEndedAsync();
         Assert.Equal(1, await (await echo.ConnectAsync(1)).SendAsync(new byte[1]));
     }
-
-    private static readonly CancellationTokenSource s_over = new();
 
     private static async Task AssertFailsAsync(int exitCode, string expected, params string[] arguments)
     {
