@@ -13,7 +13,7 @@ namespace Peregrine.LoadTest.Scenarios;
 internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, string Description, IReadOnlyList<Metric> Metrics)
 {
     private const string Trains =
-        "The client's kernel takes what a client sends together in one piece (UDP_SEGMENT) and may give answers so (UDP_GRO), as a network card does for another machine; a server gets pieces only if it asks for them.";
+        "The client's kernel takes what a client sends together in one piece (UDP_SEGMENT) and may give answers so (UDP_GRO), and it leaves 30 µs between receives, as a network card does for another machine; a server gets pieces only if it asks for them.";
 
     private static readonly Metric[] OfEcho =
         [Metric.MessagesPerSecond, Metric.P50, Metric.P99, Metric.P999, Metric.CpuPerMessage, Metric.ServerCore, Metric.ClientCore];
@@ -82,7 +82,8 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     };
 
     /// <summary>Whether it is about datagrams, not about connections.</summary>
-    public bool IsDatagram => Kind is ScenarioKind.DatagramEcho or ScenarioKind.DatagramTrains or ScenarioKind.DatagramSink or ScenarioKind.DatagramStream or ScenarioKind.DatagramAllocations;
+    public bool IsDatagram => Kind is ScenarioKind.DatagramEcho or ScenarioKind.DatagramTrains
+        or ScenarioKind.DatagramSink or ScenarioKind.DatagramStream or ScenarioKind.DatagramAllocations;
 
     /// <summary>The contestant that the others are compared with.</summary>
     public string Reference => IsDatagram ? Contestant.DatagramReference : Contestant.Reference;
