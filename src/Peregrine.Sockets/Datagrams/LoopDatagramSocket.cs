@@ -21,7 +21,6 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private const int SendTaken = 2;
 
     private readonly Socket _socket;
-    private readonly bool _ownsSocket;
     private readonly Loop _loop;
     private readonly Func<IncomingMessages> _makeIncoming;
     private readonly IncomingMessages _incoming;
@@ -43,18 +42,16 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private int _isDisposed;
     private BatchDispatch? _dispatch;
 
-    /// <param name="socket">Bound.</param>
-    /// <param name="ownsSocket">Otherwise others hold it, too: it is left open.</param>
+    /// <param name="socket">Bound. It is disposed with this, or if this fails.</param>
     /// <param name="shape">What is received.</param>
     /// <param name="largestSegment">See <see cref="ITransmission.LargestSegment"/>.</param>
     /// <param name="options">The transport's.</param>
     /// <param name="origin">Whose it is.</param>
     /// <exception cref="SocketException">The kernel does not watch it: memory or watches are short.</exception>
-    public LoopDatagramSocket(Socket socket, bool ownsSocket, ReceiveShape shape, int largestSegment, DatagramTransportOptions options, LoopOrigin origin)
+    public LoopDatagramSocket(Socket socket, ReceiveShape shape, int largestSegment, DatagramTransportOptions options, LoopOrigin origin)
         : base(origin)
     {
         _socket = socket;
-        _ownsSocket = ownsSocket;
         _clock = options.TimeProvider;
         _mostOfABatch = Math.Max(shape.Messages, DatagramLimits.MostOfABatch);
         _makeIncoming = () => new IncomingMessages(options.Calls.Receive, shape);
@@ -65,10 +62,10 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         LocalEndPoint = socket.LocalEndPoint!;
         RemoteEndPoint = shape.Peer == DatagramAddress.Unspecified ? null : socket.RemoteEndPoint;
         var messages = new OutgoingMessages(options.Calls.Send, shape.Messages, socket.AddressFamily == AddressFamily.InterNetworkV6, shape.Peer, shape.Local);
-        _sender = new QueuedSender(new Transmission(this, messages, largestSegment, shape.Peer), options, origin.Logger);
+        _sender = new QueuedSender(new LoopTransmission(this, socket, messages, largestSegment, shape.Peer), options, origin.Logger);
         _loop = origin.Loops.Next();
         _isOnPool = _loop is PoolLoop;
-        _descriptor = new CountedDescriptor(TakeDescriptor(socket, ownsSocket));
+        _descriptor = new CountedDescriptor((int)socket.SafeHandle.DangerousGetHandle());
         _descriptor.TryEnter(out var number);
         _loop.Table.Add(number, this);
 
@@ -204,6 +201,33 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         {
             SocketsLog.LoopWorkFailed(Origin.Logger, Origin.EndPoint, exception);
         }
+    }
+
+    /// <summary>How many messages were sent; negative, it is an errno; null if the socket is released.</summary>
+    public int? Send(OutgoingMessages messages, int count)
+    {
+        if (!_descriptor.TryEnter(out var number))
+        {
+            return null;
+        }
+
+        var sent = messages.Send(number, count);
+        Exit(number);
+        return sent;
+    }
+
+    /// <summary>The sender is told when there is room. False if the kernel does not watch for it: memory is short.</summary>
+    public bool TryWaitForRoom()
+    {
+        // Set before the kernel is asked: what it tells from then on is taken.
+        Interlocked.Exchange(ref _waitsForRoom, 1);
+        if (Register(EpollSet.Readable | EpollSet.Writable) == SocketError.Success)
+        {
+            return true;
+        }
+
+        Interlocked.Exchange(ref _waitsForRoom, 0);
+        return false;
     }
 
     /// <summary>The receive loop, which nothing but its stop ends.</summary>
@@ -418,80 +442,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private void Close(int number)
     {
         _loop.Table.Remove(number, this);
-        if (_ownsSocket)
-        {
-            _socket.Dispose();
-        }
-        else
-        {
-            // Closed, it would stay in the set: it is not the last descriptor of its socket.
-            _loop.Set.Remove(number);
-            SocketCalls.Close(number);
-        }
-
+        _socket.Dispose();
         _closed.SetResult();
-    }
-
-    private static int TakeDescriptor(Socket socket, bool ownsSocket)
-    {
-        var number = (int)socket.SafeHandle.DangerousGetHandle();
-        if (!ownsSocket && (number = SocketCalls.Duplicate(number)) < 0)
-        {
-            throw new SocketException((int)SocketError.TooManyOpenSockets);
-        }
-
-        return number;
-    }
-
-    /// <summary>Sends by sendmmsg(2), and is told by the loop when there is room.</summary>
-    private sealed class Transmission(LoopDatagramSocket socket, OutgoingMessages messages, int largestSegment, DatagramAddress peer) : ITransmission
-    {
-        public int LargestSegment => largestSegment;
-
-        public bool IsConnected => peer != DatagramAddress.Unspecified;
-
-        public int MostMessages => messages.Capacity;
-
-        public void Prepare(int index, in OutgoingMessage message, SendRing ring) =>
-            messages.Prepare(index, ring.Memory(message.Offset, message.Length).Span, ring.Entry(message.Entry), message.Datagrams > 1);
-
-        public Transmitted Transmit(int count)
-        {
-            if (!socket._descriptor.TryEnter(out var number))
-            {
-                return new Transmitted(0, SendError.Closed);
-            }
-
-            var sent = messages.Send(number, count);
-            socket.Exit(number);
-            return sent >= 0 ? new Transmitted(sent) : new Transmitted(0, ErrorOf(-sent), -sent);
-        }
-
-        public void WaitForRoom(QueuedSender sender)
-        {
-            // Set before the kernel is asked: what it tells from then on is taken.
-            Interlocked.Exchange(ref socket._waitsForRoom, 1);
-            if (socket.Register(EpollSet.Readable | EpollSet.Writable) != SocketError.Success)
-            {
-                // Memory is short. Whatever else is sent tries again.
-                Interlocked.Exchange(ref socket._waitsForRoom, 0);
-                sender.RetryLater();
-            }
-        }
-
-        public int? GetPathMtu(in DatagramPath path) =>
-            path.RemoteAddress != DatagramAddress.Unspecified && path.RemoteAddress != peer ? PathMtu.Ask(path)
-            : IsConnected ? PathMtu.AskConnected(socket._socket, peer.IsIPv4)
-            : null;
-
-        private static SendError ErrorOf(int errno) => errno switch
-        {
-            Errno.TryAgain => SendError.WouldBlock,
-            Errno.NoMemory or Errno.NoBuffers => SendError.Starved,
-            Errno.MessageTooLong => SendError.TooLarge,
-            Errno.NetworkDown or Errno.NetworkUnreachable or Errno.HostDown or Errno.HostUnreachable or Errno.ConnectionRefused => SendError.Unreachable,
-            Errno.NotPermitted or Errno.AccessDenied => SendError.Refused,
-            _ => SendError.Other,
-        };
     }
 }

@@ -12,7 +12,6 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
     private const int MostBatchesInARow = 16;
 
     private readonly Socket _socket;
-    private readonly bool _ownsSocket;
     private readonly ReceiveShape _shape;
     private readonly bool _isConnected;
     private readonly bool _isIPv6;
@@ -29,15 +28,13 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
     private int _isDisposed;
     private BatchDispatch? _dispatch;
 
-    /// <param name="socket">Bound.</param>
-    /// <param name="ownsSocket">Otherwise others hold it, too: it is left open.</param>
+    /// <param name="socket">Bound. It is disposed with this.</param>
     /// <param name="shape">What is received.</param>
     /// <param name="options">The transport's.</param>
     /// <param name="logger">Where to log.</param>
-    public RuntimeDatagramSocket(Socket socket, bool ownsSocket, ReceiveShape shape, DatagramTransportOptions options, ILogger logger)
+    public RuntimeDatagramSocket(Socket socket, ReceiveShape shape, DatagramTransportOptions options, ILogger logger)
     {
         _socket = socket;
-        _ownsSocket = ownsSocket;
         _shape = shape;
         _isConnected = shape.Peer != DatagramAddress.Unspecified;
         _isIPv6 = socket.AddressFamily == AddressFamily.InterNetworkV6;
@@ -114,14 +111,7 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             _dispatch?.Close();
             _stop.Abandon();
             _sender.Close();
-            if (_ownsSocket)
-            {
-                _socket.Dispose();
-            }
-            else
-            {
-                _stop.Request();
-            }
+            _socket.Dispose();
         }
 
         return default;
