@@ -124,8 +124,9 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
 
         _stop.Request();
         WakeReceive();
-        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        if (await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
         {
+            Drop(_incoming, dispatch.Counters);
             DropWhatIsQueued(dispatch.Counters);
         }
 
@@ -140,7 +141,11 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         {
             CountKernelDrops();
             _dispatch?.Close();
-            _stop.Abandon();
+            if (_stop.Abandon())
+            {
+                Drop(_incoming, _dispatch!.Counters);
+            }
+
             _sender.Close();
             Release();
             WakeReceive();
@@ -255,7 +260,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     {
         var batch = new DatagramBatch(_incoming.Capacity);
         var (calls, datagrams, stopping) = (0, 0, 0L);
-        while (true)
+        while (!_stop.IsLeftBehind)
         {
             // Both before the call: what is told, or asked for, from here on is looked at after it.
             _read.Forget();
@@ -325,18 +330,28 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 continue;
             }
 
-            var handling = dispatch.HandleAsync(batch);
-            if (!handling.IsCompletedSuccessfully)
+            try
             {
-                await handling.ConfigureAwait(false);
-                if (!_isOnPool || !Thread.CurrentThread.IsThreadPoolThread)
+                var handling = dispatch.HandleAsync(batch);
+                if (!handling.IsCompletedSuccessfully)
                 {
-                    // Not on a thread that somebody else has lent, and on an event loop where there is one.
-                    await YieldAsync().ConfigureAwait(false);
+                    await handling.ConfigureAwait(false);
+                    if (!_isOnPool || !Thread.CurrentThread.IsThreadPoolThread)
+                    {
+                        // Not on a thread that somebody else has lent, and on an event loop where there is one.
+                        await YieldAsync().ConfigureAwait(false);
+                    }
                 }
             }
+            finally
+            {
+                _stop.Exit();
+            }
 
-            _stop.Exit();
+            if (_stop.IsLeftBehind)
+            {
+                break;
+            }
         }
 
         return datagrams;
@@ -346,17 +361,20 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private void DropWhatIsQueued(DatagramCounters counters)
     {
         var incoming = _makeIncoming();
-        var batch = new DatagramBatch(incoming.Capacity);
-        var dropped = 0L;
-        while (!_stop.IsExhausted(dropped) && Receive(incoming) > 0)
+        for (var dropped = 0L; !_stop.IsExhausted(dropped) && Receive(incoming) is > 0 and var received; dropped += received)
         {
-            while (!incoming.IsEmpty)
-            {
-                batch.Clear();
-                incoming.Take(batch, _mostOfABatch, timestamp: 0, counters);
-                counters.AddDropped(DatagramDropReason.Stopping, batch.Count);
-                dropped += batch.Count;
-            }
+            Drop(incoming, counters);
+        }
+    }
+
+    private void Drop(IncomingMessages incoming, DatagramCounters counters)
+    {
+        var batch = new DatagramBatch(incoming.Capacity);
+        while (!incoming.IsEmpty)
+        {
+            batch.Clear();
+            incoming.Take(batch, _mostOfABatch, timestamp: 0, counters);
+            counters.AddDropped(DatagramDropReason.Stopping, batch.Count);
         }
     }
 

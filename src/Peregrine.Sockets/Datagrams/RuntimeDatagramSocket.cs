@@ -94,7 +94,7 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
         }
 
         _stop.Request();
-        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        if (await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
         {
             DropWhatIsQueued(dispatch.Counters);
         }
@@ -186,7 +186,7 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             await HandleAsync(dispatch, batch).ConfigureAwait(false);
         }
 
-        for (var datagrams = 0L; !_stop.IsExhausted(datagrams);)
+        for (var datagrams = 0L; !_stop.IsLeftBehind && !_stop.IsExhausted(datagrams);)
         {
             batch.Clear();
             _timestamp = _clock.GetTimestamp();
@@ -298,18 +298,23 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             return;
         }
 
-        var handling = dispatch.HandleAsync(batch);
-        if (!handling.IsCompletedSuccessfully)
+        try
         {
-            await handling.ConfigureAwait(false);
-            if (!Thread.CurrentThread.IsThreadPoolThread)
+            var handling = dispatch.HandleAsync(batch);
+            if (!handling.IsCompletedSuccessfully)
             {
-                // Not on a thread that somebody else has lent.
-                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                await handling.ConfigureAwait(false);
+                if (!Thread.CurrentThread.IsThreadPoolThread)
+                {
+                    // Not on a thread that somebody else has lent.
+                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                }
             }
         }
-
-        _stop.Exit();
+        finally
+        {
+            _stop.Exit();
+        }
     }
 
     private Memory<byte> Buffer(int index) => _payloads.AsMemory(index * _stride, _stride);

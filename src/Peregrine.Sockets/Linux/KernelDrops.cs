@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Peregrine.Sockets.Linux;
 
-/// <summary>The datagrams for which the receive buffer of a socket had no room, by SO_MEMINFO (socket(7), linux/sock_diag.h). Safe to use from any thread.</summary>
+/// <summary>What only the kernel knows of a receive buffer: the datagrams for which it had no room, and what is queued, by SO_MEMINFO (socket(7), linux/sock_diag.h). Safe to use from any thread.</summary>
 internal sealed class KernelDrops(Socket socket)
 {
     private const int SolSocket = 1;
@@ -10,6 +10,9 @@ internal sealed class KernelDrops(Socket socket)
     private const int Numbers = 9; // SK_MEMINFO_VARS
     private const int ReceiveQueue = 0; // SK_MEMINFO_RMEM_ALLOC
     private const int Drops = 8; // SK_MEMINFO_DROPS
+
+    // The kernel's structures of a message, which is one datagram or several that came as one, are larger (socket(7)): so many are not queued.
+    private const int LeastBytesOfAMessage = 256;
 
     private readonly Lock _lock = new();
     private uint _counted;
@@ -27,8 +30,21 @@ internal sealed class KernelDrops(Socket socket)
         }
     }
 
-    /// <summary>The memory of what the kernel has queued; null where it does not tell.</summary>
-    public uint? QueuedBytes => Read(ReceiveQueue);
+    /// <summary>More messages than the kernel has queued; where it does not tell, as many as its buffer has bytes.</summary>
+    public long MostQueued
+    {
+        get
+        {
+            try
+            {
+                return Read(ReceiveQueue) is { } bytes ? bytes / LeastBytesOfAMessage : socket.ReceiveBufferSize;
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return 0; // Closed: nothing is received from it.
+            }
+        }
+    }
 
     private uint? Read(int number)
     {
