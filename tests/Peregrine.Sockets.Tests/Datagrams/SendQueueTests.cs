@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Peregrine.Sockets.Datagrams;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
 
@@ -232,5 +234,65 @@ public sealed class SendQueueTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.Bounded());
         await Assert.ThrowsAsync<ObjectDisposedException>(() => flushing.Bounded());
         Assert.Equal(10, counters.GetDropped(DatagramDropReason.SendFailed));
+    }
+
+    [Fact]
+    public async Task A_close_waits_for_the_call_of_another_thread_so_that_nothing_is_counted_twice()
+    {
+        var counters = new DatagramCounters();
+        var transmission = new TransmissionOfTwo();
+        var sender = new QueuedSender(transmission, new DatagramTransportOptions(), NullLogger.Instance);
+        sender.CountIn(counters);
+        sender.BeginBatch();
+        Assert.True(sender.TrySend("x"u8, new DatagramPath(new DatagramAddress(0x7F000001, 9))));
+        var closing = new Task(sender.Close);
+        transmission.Closing = closing;
+        closing.Start(TaskScheduler.Default);
+        await closing.Bounded();
+        await transmission.Sending.Bounded();
+        Assert.Equal(1, counters.Sent);
+        Assert.Equal(0, counters.AllDropped());
+    }
+
+    /// <summary>Takes nothing at the first call; while its caller is told so, another thread makes the second, which takes everything.</summary>
+    private sealed class TransmissionOfTwo : ITransmission
+    {
+        private readonly TaskCompletionSource _isInside = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _calls;
+
+        public Task Closing { get; set; } = Task.CompletedTask;
+
+        public Task Sending { get; private set; } = Task.CompletedTask;
+
+        public int LargestSegment => 0;
+
+        public bool IsConnected => false;
+
+        public int MostMessages => 2;
+
+        public void Prepare(int index, in OutgoingMessage message, SendRing ring)
+        {
+        }
+
+        public Transmitted Transmit(int count)
+        {
+            if (Interlocked.Increment(ref _calls) == 1)
+            {
+                return new Transmitted(0, SendError.WouldBlock);
+            }
+
+            // A close that does not wait for this is over soon.
+            _isInside.SetResult();
+            Closing.Wait(TimeSpan.FromMilliseconds(200));
+            return new Transmitted(count);
+        }
+
+        public void WaitForRoom(QueuedSender sender)
+        {
+            Sending = Task.Run(sender.OnRoom);
+            _isInside.Task.Wait(TimeSpan.FromSeconds(10));
+        }
+
+        public int? GetPathMtu(in DatagramPath path) => null;
     }
 }
