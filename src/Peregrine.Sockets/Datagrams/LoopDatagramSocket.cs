@@ -238,7 +238,11 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     /// <summary>The receive loop, which nothing but its stop ends.</summary>
     private async Task RunAsync(BatchDispatch dispatch)
     {
-        await WaitAsync().ConfigureAwait(false);
+        if (TryWait())
+        {
+            await _turn.Task.ConfigureAwait(false);
+        }
+
         while (true)
         {
             try
@@ -266,19 +270,24 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
             _read.Forget();
             var isStopping = _stop.IsRequested;
             var received = Receive(_incoming);
-            if (received <= 0)
+            if (received == 0 || (received == -Errno.TryAgain && isStopping))
             {
-                if (received == 0 || (received == -Errno.TryAgain && isStopping))
-                {
-                    return; // Released, or everything is received.
-                }
+                return; // Released, or everything is received.
+            }
 
-                if (received == -Errno.TryAgain)
+            if (received > 0)
+            {
+                _errors.Reset();
+                datagrams += await HandleAsync(dispatch, batch).ConfigureAwait(false);
+                stopping += isStopping ? received : 0;
+                if (isStopping && _stop.IsExhausted(stopping))
                 {
-                    await WaitAsync().ConfigureAwait(false);
-                    (calls, datagrams) = (0, 0);
+                    return;
                 }
-                else if (_errors.Next(Errno.ToSocketError(-received), out var delay))
+            }
+            else if (received != -Errno.TryAgain)
+            {
+                if (_errors.Next(Errno.ToSocketError(-received), out var delay))
                 {
                     await DelayAsync(delay).ConfigureAwait(false);
                 }
@@ -286,18 +295,10 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 continue;
             }
 
-            _errors.Reset();
-            datagrams += await HandleAsync(dispatch, batch).ConfigureAwait(false);
-            stopping += isStopping ? received : 0;
-            if (isStopping && _stop.IsExhausted(stopping))
-            {
-                return;
-            }
-
-            if (!isStopping && received < _incoming.Capacity)
+            if (!isStopping && received < _incoming.Capacity && TryWait())
             {
                 // The queue was empty: what has come since then was told, or will be.
-                await WaitAsync().ConfigureAwait(false);
+                await _turn.Task.ConfigureAwait(false);
                 (calls, datagrams) = (0, 0);
             }
             else if (++calls >= MostInARow || datagrams >= MostDatagramsInARow)
@@ -393,10 +394,11 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         return received == 0 ? -Errno.TryAgain : received;
     }
 
-    private ValueTask WaitAsync()
+    /// <summary>False if there was news since the last call: it is looked at without a wait. Otherwise the turn is to be awaited.</summary>
+    private bool TryWait()
     {
         _turn.Begin();
-        return _read.TryWait() ? _turn.Task : default;
+        return _read.TryWait();
     }
 
     private ValueTask YieldAsync()
