@@ -16,17 +16,20 @@ internal sealed class KernelDrops(Socket socket)
 
     private readonly Lock _lock = new();
     private uint _counted;
+    private bool _isOver;
 
     /// <summary>Counts those since the last call.</summary>
-    public void Count(DatagramCounters counters)
+    public void Count(DatagramCounters counters, bool isLast = false)
     {
         lock (_lock)
         {
-            if (Read(Drops) is { } drops && drops != _counted)
+            if (!_isOver && Read(Drops) is { } drops && drops != _counted)
             {
                 counters.AddDropped(DatagramDropReason.ReceiveBufferFull, unchecked(drops - _counted));
                 _counted = drops;
             }
+
+            _isOver |= isLast;
         }
     }
 

@@ -108,6 +108,26 @@ public sealed class DatagramStopTests
 
     [Theory]
     [ClassData(typeof(EveryWay))]
+    public async Task What_comes_after_a_stop_is_not_told_as_a_buffer_that_is_too_small(TestedDatagrams tested)
+    {
+        await using var server = await tested.BindAsync(options => options.Socket.ReceiveBufferSizeInBytes = 1);
+        var counters = new DatagramCounters();
+        server.Start(TestedDatagramsExtensions.Echo, counters);
+        await server.StopReceivingAsync(default).Bounded();
+        using var peer = new Peer(server.LocalEndPoint);
+        for (var i = 0; i < 100; i++)
+        {
+            peer.Send(new byte[1000]);
+        }
+
+        server.CountKernelDrops();
+        await server.StopReceivingAsync(default).Bounded();
+        await server.DisposeAsync();
+        Assert.Equal(0, counters.AllDropped());
+    }
+
+    [Theory]
+    [ClassData(typeof(EveryWay))]
     public async Task At_the_deadline_what_is_left_is_counted(TestedDatagrams tested)
     {
         await using var server = await tested.BindAsync(options => options.BatchSize = 4);
