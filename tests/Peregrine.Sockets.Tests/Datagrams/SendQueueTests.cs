@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Peregrine.Sockets.Datagrams;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
 
@@ -234,6 +235,71 @@ public sealed class SendQueueTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.Bounded());
         await Assert.ThrowsAsync<ObjectDisposedException>(() => flushing.Bounded());
         Assert.Equal(10, counters.GetDropped(DatagramDropReason.SendFailed));
+    }
+
+    [LinuxFact]
+    public async Task A_flush_of_several_sockets_waits_for_what_handlers_have_queued_to_each()
+    {
+        const int Peers = 32;
+        var sent = new BlockedSockets();
+        await using var server = await TestedDatagrams.ThreadPool.BindAsync(options =>
+        {
+            options.Listeners = 2;
+            options.Calls = sent.Calls;
+        });
+        var counters = new DatagramCounters();
+        var handled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var count = 0;
+        server.Start(
+            (batch, sender) =>
+            {
+                var echoed = TestedDatagramsExtensions.Echo(batch, sender);
+                if (Interlocked.Add(ref count, batch.Count) == Peers)
+                {
+                    handled.SetResult();
+                }
+
+                return echoed;
+            },
+            counters);
+        var peers = Enumerable.Range(0, Peers).Select(_ => new Peer(server.LocalEndPoint)).ToList();
+        server.Sender.TrySend("first"u8, new DatagramPath(peers[0].Address));
+        await server.Sender.FlushAsync().Bounded();
+        peers.ForEach(peer => peer.Send("x"u8));
+        await handled.Task.Bounded();
+        await server.StopReceivingAsync(default).Bounded();
+        var flush = server.Sender.FlushAsync().AsTask();
+        Assert.False(flush.IsCompleted);
+        sent.IsBlocked = false;
+        await flush.Bounded();
+        Assert.Equal(1 + Peers, counters.Sent);
+        peers.ForEach(peer => peer.Dispose());
+    }
+
+    /// <summary>Takes nothing but from the socket that sends first.</summary>
+    private sealed unsafe class BlockedSockets
+    {
+        private int _first;
+
+        public BlockedSockets()
+        {
+            Calls = new DatagramCalls(DatagramCalls.System.Receive, Send);
+        }
+
+        public DatagramCalls Calls { get; }
+
+        public volatile bool IsBlocked = true;
+
+        private int Send(int descriptor, DatagramCalls.Message* messages, int count)
+        {
+            if (count == 0)
+            {
+                return 0;
+            }
+
+            var first = Interlocked.CompareExchange(ref _first, descriptor, 0);
+            return IsBlocked && first != 0 && first != descriptor ? -WouldBlock : DatagramCalls.System.Send(descriptor, messages, count);
+        }
     }
 
     [Fact]
