@@ -125,7 +125,7 @@ public sealed class DatagramTransport : IDatagramTransport
             {
                 if (loops is null)
                 {
-                    opened.Add(new RuntimeDatagramSocket(socket, ownsSocket: true, ShapeOf(socket, coalescing: false, hasControl: false), _options, _logger));
+                    opened.Add(new RuntimeDatagramSocket(socket, ShapeOf(socket, coalescing: false, hasControl: false), _options, _logger));
                     continue;
                 }
 
@@ -134,7 +134,6 @@ public sealed class DatagramTransport : IDatagramTransport
                 var hasControl = _sockets.AskForControl(socket, IsBoundToAll(socket)) || coalescing;
                 opened.Add(new LoopDatagramSocket(
                     socket,
-                    ownsSocket: true,
                     ShapeOf(socket, coalescing, hasControl),
                     segmentation ? DatagramLimits.LargestPayload : 0,
                     _options,

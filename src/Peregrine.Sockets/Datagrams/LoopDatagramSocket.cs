@@ -21,7 +21,6 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private const int SendTaken = 2;
 
     private readonly Socket _socket;
-    private readonly bool _ownsSocket;
     private readonly Loop _loop;
     private readonly Func<IncomingMessages> _makeIncoming;
     private readonly IncomingMessages _incoming;
@@ -43,18 +42,16 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private int _isDisposed;
     private BatchDispatch? _dispatch;
 
-    /// <param name="socket">Bound.</param>
-    /// <param name="ownsSocket">Otherwise others hold it, too: it is left open.</param>
+    /// <param name="socket">Bound. It is disposed with this, or if this fails.</param>
     /// <param name="shape">What is received.</param>
     /// <param name="largestSegment">See <see cref="ITransmission.LargestSegment"/>.</param>
     /// <param name="options">The transport's.</param>
     /// <param name="origin">Whose it is.</param>
     /// <exception cref="SocketException">The kernel does not watch it: memory or watches are short.</exception>
-    public LoopDatagramSocket(Socket socket, bool ownsSocket, ReceiveShape shape, int largestSegment, DatagramTransportOptions options, LoopOrigin origin)
+    public LoopDatagramSocket(Socket socket, ReceiveShape shape, int largestSegment, DatagramTransportOptions options, LoopOrigin origin)
         : base(origin)
     {
         _socket = socket;
-        _ownsSocket = ownsSocket;
         _clock = options.TimeProvider;
         _mostOfABatch = Math.Max(shape.Messages, DatagramLimits.MostOfABatch);
         _makeIncoming = () => new IncomingMessages(options.Calls.Receive, shape);
@@ -65,10 +62,10 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         LocalEndPoint = socket.LocalEndPoint!;
         RemoteEndPoint = shape.Peer == DatagramAddress.Unspecified ? null : socket.RemoteEndPoint;
         var messages = new OutgoingMessages(options.Calls.Send, shape.Messages, socket.AddressFamily == AddressFamily.InterNetworkV6, shape.Peer, shape.Local);
-        _sender = new QueuedSender(new Transmission(this, messages, largestSegment, shape.Peer), options, origin.Logger);
+        _sender = new QueuedSender(new LoopTransmission(this, socket, messages, largestSegment, shape.Peer), options, origin.Logger);
         _loop = origin.Loops.Next();
         _isOnPool = _loop is PoolLoop;
-        _descriptor = new CountedDescriptor(TakeDescriptor(socket, ownsSocket));
+        _descriptor = new CountedDescriptor((int)socket.SafeHandle.DangerousGetHandle());
         _descriptor.TryEnter(out var number);
         _loop.Table.Add(number, this);
 
@@ -127,12 +124,14 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
 
         _stop.Request();
         WakeReceive();
-        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        if (await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
         {
+            Drop(_incoming, dispatch.Counters);
             DropWhatIsQueued(dispatch.Counters);
         }
 
-        CountKernelDrops();
+        // What comes from now on fills a buffer that nobody empties.
+        _drops.Count(dispatch.Counters, isLast: true);
         _sender.Flush();
     }
 
@@ -143,7 +142,11 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         {
             CountKernelDrops();
             _dispatch?.Close();
-            _stop.Abandon();
+            if (_stop.Abandon())
+            {
+                Drop(_incoming, _dispatch!.Counters);
+            }
+
             _sender.Close();
             Release();
             WakeReceive();
@@ -206,10 +209,41 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         }
     }
 
+    /// <summary>How many messages were sent; negative, it is an errno; null if the socket is released.</summary>
+    public int? Send(OutgoingMessages messages, int count)
+    {
+        if (!_descriptor.TryEnter(out var number))
+        {
+            return null;
+        }
+
+        var sent = messages.Send(number, count);
+        Exit(number);
+        return sent;
+    }
+
+    /// <summary>The sender is told when there is room. False if the kernel does not watch for it: memory is short.</summary>
+    public bool TryWaitForRoom()
+    {
+        // Set before the kernel is asked: what it tells from then on is taken.
+        Interlocked.Exchange(ref _waitsForRoom, 1);
+        if (Register(EpollSet.Readable | EpollSet.Writable) == SocketError.Success)
+        {
+            return true;
+        }
+
+        Interlocked.Exchange(ref _waitsForRoom, 0);
+        return false;
+    }
+
     /// <summary>The receive loop, which nothing but its stop ends.</summary>
     private async Task RunAsync(BatchDispatch dispatch)
     {
-        await WaitAsync().ConfigureAwait(false);
+        if (TryWait())
+        {
+            await _turn.Task.ConfigureAwait(false);
+        }
+
         while (true)
         {
             try
@@ -231,25 +265,30 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     {
         var batch = new DatagramBatch(_incoming.Capacity);
         var (calls, datagrams, stopping) = (0, 0, 0L);
-        while (true)
+        while (!_stop.IsLeftBehind)
         {
             // Both before the call: what is told, or asked for, from here on is looked at after it.
             _read.Forget();
             var isStopping = _stop.IsRequested;
             var received = Receive(_incoming);
-            if (received <= 0)
+            if (received == 0 || (received == -Errno.TryAgain && isStopping))
             {
-                if (received == 0 || (received == -Errno.TryAgain && isStopping))
-                {
-                    return; // Released, or everything is received.
-                }
+                return; // Released, or everything is received.
+            }
 
-                if (received == -Errno.TryAgain)
+            if (received > 0)
+            {
+                _errors.Reset();
+                datagrams += await HandleAsync(dispatch, batch).ConfigureAwait(false);
+                stopping += isStopping ? received : 0;
+                if (isStopping && _stop.IsExhausted(stopping))
                 {
-                    await WaitAsync().ConfigureAwait(false);
-                    (calls, datagrams) = (0, 0);
+                    return;
                 }
-                else if (_errors.Next(Errno.ToSocketError(-received), out var delay))
+            }
+            else if (received != -Errno.TryAgain)
+            {
+                if (_errors.Next(Errno.ToSocketError(-received), out var delay))
                 {
                     await DelayAsync(delay).ConfigureAwait(false);
                 }
@@ -257,18 +296,10 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 continue;
             }
 
-            _errors.Reset();
-            datagrams += await HandleAsync(dispatch, batch).ConfigureAwait(false);
-            stopping += isStopping ? received : 0;
-            if (isStopping && _stop.IsExhausted(stopping))
-            {
-                return;
-            }
-
-            if (!isStopping && received < _incoming.Capacity)
+            if (!isStopping && received < _incoming.Capacity && TryWait())
             {
                 // The queue was empty: what has come since then was told, or will be.
-                await WaitAsync().ConfigureAwait(false);
+                await _turn.Task.ConfigureAwait(false);
                 (calls, datagrams) = (0, 0);
             }
             else if (++calls >= MostInARow || datagrams >= MostDatagramsInARow)
@@ -301,18 +332,28 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
                 continue;
             }
 
-            var handling = dispatch.HandleAsync(batch);
-            if (!handling.IsCompletedSuccessfully)
+            try
             {
-                await handling.ConfigureAwait(false);
-                if (!_isOnPool || !Thread.CurrentThread.IsThreadPoolThread)
+                var handling = dispatch.HandleAsync(batch);
+                if (!handling.IsCompletedSuccessfully)
                 {
-                    // Not on a thread that somebody else has lent, and on an event loop where there is one.
-                    await YieldAsync().ConfigureAwait(false);
+                    await handling.ConfigureAwait(false);
+                    if (!_isOnPool || !Thread.CurrentThread.IsThreadPoolThread)
+                    {
+                        // Not on a thread that somebody else has lent, and on an event loop where there is one.
+                        await YieldAsync().ConfigureAwait(false);
+                    }
                 }
             }
+            finally
+            {
+                _stop.Exit();
+            }
 
-            _stop.Exit();
+            if (_stop.IsLeftBehind)
+            {
+                break;
+            }
         }
 
         return datagrams;
@@ -322,17 +363,20 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private void DropWhatIsQueued(DatagramCounters counters)
     {
         var incoming = _makeIncoming();
-        var batch = new DatagramBatch(incoming.Capacity);
-        var dropped = 0L;
-        while (!_stop.IsExhausted(dropped) && Receive(incoming) > 0)
+        for (var dropped = 0L; !_stop.IsExhausted(dropped) && Receive(incoming) is > 0 and var received; dropped += received)
         {
-            while (!incoming.IsEmpty)
-            {
-                batch.Clear();
-                incoming.Take(batch, _mostOfABatch, timestamp: 0, counters);
-                counters.AddDropped(DatagramDropReason.Stopping, batch.Count);
-                dropped += batch.Count;
-            }
+            Drop(incoming, counters);
+        }
+    }
+
+    private void Drop(IncomingMessages incoming, DatagramCounters counters)
+    {
+        var batch = new DatagramBatch(incoming.Capacity);
+        while (!incoming.IsEmpty)
+        {
+            batch.Clear();
+            incoming.Take(batch, _mostOfABatch, timestamp: 0, counters);
+            counters.AddDropped(DatagramDropReason.Stopping, batch.Count);
         }
     }
 
@@ -351,10 +395,11 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
         return received == 0 ? -Errno.TryAgain : received;
     }
 
-    private ValueTask WaitAsync()
+    /// <summary>False if there was news since the last call: it is looked at without a wait. Otherwise the turn is to be awaited.</summary>
+    private bool TryWait()
     {
         _turn.Begin();
-        return _read.TryWait() ? _turn.Task : default;
+        return _read.TryWait();
     }
 
     private ValueTask YieldAsync()
@@ -418,80 +463,7 @@ internal sealed class LoopDatagramSocket : LoopTarget, IDatagramSocket
     private void Close(int number)
     {
         _loop.Table.Remove(number, this);
-        if (_ownsSocket)
-        {
-            _socket.Dispose();
-        }
-        else
-        {
-            // Closed, it would stay in the set: it is not the last descriptor of its socket.
-            _loop.Set.Remove(number);
-            SocketCalls.Close(number);
-        }
-
+        _socket.Dispose();
         _closed.SetResult();
-    }
-
-    private static int TakeDescriptor(Socket socket, bool ownsSocket)
-    {
-        var number = (int)socket.SafeHandle.DangerousGetHandle();
-        if (!ownsSocket && (number = SocketCalls.Duplicate(number)) < 0)
-        {
-            throw new SocketException((int)SocketError.TooManyOpenSockets);
-        }
-
-        return number;
-    }
-
-    /// <summary>Sends by sendmmsg(2), and is told by the loop when there is room.</summary>
-    private sealed class Transmission(LoopDatagramSocket socket, OutgoingMessages messages, int largestSegment, DatagramAddress peer) : ITransmission
-    {
-        public int LargestSegment => largestSegment;
-
-        public bool IsConnected => peer != DatagramAddress.Unspecified;
-
-        public int MostMessages => messages.Capacity;
-
-        public void Prepare(int index, in OutgoingMessage message, SendRing ring) =>
-            messages.Prepare(index, ring.Memory(message.Offset, message.Length).Span, ring.Entry(message.Entry), message.Datagrams > 1);
-
-        public Transmitted Transmit(int count)
-        {
-            if (!socket._descriptor.TryEnter(out var number))
-            {
-                return new Transmitted(0, SendError.Closed);
-            }
-
-            var sent = messages.Send(number, count);
-            socket.Exit(number);
-            return sent >= 0 ? new Transmitted(sent) : new Transmitted(0, ErrorOf(-sent), -sent);
-        }
-
-        public void WaitForRoom(QueuedSender sender)
-        {
-            // Set before the kernel is asked: what it tells from then on is taken.
-            Interlocked.Exchange(ref socket._waitsForRoom, 1);
-            if (socket.Register(EpollSet.Readable | EpollSet.Writable) != SocketError.Success)
-            {
-                // Memory is short. Whatever else is sent tries again.
-                Interlocked.Exchange(ref socket._waitsForRoom, 0);
-                sender.RetryLater();
-            }
-        }
-
-        public int? GetPathMtu(in DatagramPath path) =>
-            path.RemoteAddress != DatagramAddress.Unspecified && path.RemoteAddress != peer ? PathMtu.Ask(path)
-            : IsConnected ? PathMtu.AskConnected(socket._socket, peer.IsIPv4)
-            : null;
-
-        private static SendError ErrorOf(int errno) => errno switch
-        {
-            Errno.TryAgain => SendError.WouldBlock,
-            Errno.NoMemory or Errno.NoBuffers => SendError.Starved,
-            Errno.MessageTooLong => SendError.TooLarge,
-            Errno.NetworkDown or Errno.NetworkUnreachable or Errno.HostDown or Errno.HostUnreachable or Errno.ConnectionRefused => SendError.Unreachable,
-            Errno.NotPermitted or Errno.AccessDenied => SendError.Refused,
-            _ => SendError.Other,
-        };
     }
 }

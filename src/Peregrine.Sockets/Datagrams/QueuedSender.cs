@@ -185,18 +185,23 @@ internal sealed class QueuedSender : DatagramSender, IThreadPoolWorkItem
 
         Flush();
         TaskCompletionSource? progress;
-        lock (_queue)
-        {
-            if (_isClosed)
-            {
-                return;
-            }
 
-            _isClosed = true;
-            _counters.AddDropped(DatagramDropReason.SendFailed, _ring.Datagrams);
-            _ring.Clear();
-            _timer?.Dispose();
-            progress = TakeProgressLocked();
+        // Not while another thread is in a call, which has still to take out what it has sent.
+        lock (_sending)
+        {
+            lock (_queue)
+            {
+                if (_isClosed)
+                {
+                    return;
+                }
+
+                _isClosed = true;
+                _counters.AddDropped(DatagramDropReason.SendFailed, _ring.Datagrams);
+                _ring.Clear();
+                _timer?.Dispose();
+                progress = TakeProgressLocked();
+            }
         }
 
         progress?.SetResult();

@@ -5,15 +5,13 @@ namespace Peregrine.Sockets.Datagrams;
 /// <summary>The stop of a receive loop: asked for, it receives what the kernel has queued by then, and no more; abandoned, what is left is not handled.</summary>
 internal sealed class ReceiveStop(KernelDrops queue)
 {
-    // The kernel's structures of a message, which is one datagram or several that came as one, are larger (socket(7)): so many are not queued.
-    private const int LeastBytesOfAMessage = 256;
-
     private const int Idle = 0;
     private const int Handling = 1;
+    private const int Abandoned = 2;
+    private const int LeftBehind = 3;
 
     private LazySignal _requested;
     private volatile bool _isRequested;
-    private volatile bool _isAbandoned;
     private long _most = long.MaxValue;
     private int _state;
     private Task _receiving = Task.CompletedTask;
@@ -27,11 +25,7 @@ internal sealed class ReceiveStop(KernelDrops queue)
 
     public void Request()
     {
-        if (queue.QueuedBytes is { } bytes)
-        {
-            Volatile.Write(ref _most, bytes / LeastBytesOfAMessage);
-        }
-
+        Volatile.Write(ref _most, queue.MostQueued);
         _isRequested = true;
         _requested.Fire(static _ => { });
     }
@@ -40,45 +34,54 @@ internal sealed class ReceiveStop(KernelDrops queue)
     public bool IsExhausted(long messages) => messages > Volatile.Read(ref _most);
 
     /// <summary>A handler is about to be called. False if there is no time left.</summary>
-    public bool TryEnter()
+    public bool TryEnter() => Interlocked.CompareExchange(ref _state, Handling, Idle) == Idle;
+
+    /// <summary>It has ended: see <see cref="IsLeftBehind"/>.</summary>
+    public void Exit() => Interlocked.CompareExchange(ref _state, Idle, Handling);
+
+    /// <summary>The loop was left behind with a handler: whoever did it has what it had not handed out yet, and it ends without another look.</summary>
+    public bool IsLeftBehind => Volatile.Read(ref _state) == LeftBehind;
+
+    /// <summary>No handler is called any more. True, once, if one runs, and holds the loop up: what it has not handed out is the caller's from now on.</summary>
+    public bool Abandon()
     {
-        // A full barrier: who abandons it sees that a handler runs, or is seen here.
-        Interlocked.Exchange(ref _state, Handling);
-        if (!_isAbandoned)
-        {
-            return true;
-        }
-
-        Exit();
-        return false;
-    }
-
-    public void Exit() => Volatile.Write(ref _state, Idle);
-
-    public void Abandon()
-    {
-        _isAbandoned = true;
         _isRequested = true;
-        Interlocked.MemoryBarrier();
+        while (true)
+        {
+            var before = Volatile.Read(ref _state);
+            if (before is Abandoned or LeftBehind)
+            {
+                return false;
+            }
+
+            // The loop enters and leaves meanwhile: it sees this, or is seen here.
+            if (Interlocked.CompareExchange(ref _state, before == Handling ? LeftBehind : Abandoned, before) == before)
+            {
+                return before == Handling;
+            }
+        }
     }
 
     /// <summary>Waits for the last handler; from the cancellation on, only for what does not run a handler any more.</summary>
-    /// <returns>False if a handler still runs, and holds the loop up: what is queued is not received.</returns>
+    /// <returns>As of <see cref="Abandon"/>.</returns>
     public async Task<bool> WaitAsync(CancellationToken cancellationToken)
     {
         await _receiving.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_receiving.IsCompleted)
         {
-            return true;
-        }
-
-        Abandon();
-        if (Volatile.Read(ref _state) != Idle)
-        {
             return false;
         }
 
-        await _receiving.ConfigureAwait(false);
-        return true;
+        if (Abandon())
+        {
+            return true;
+        }
+
+        if (!IsLeftBehind)
+        {
+            await _receiving.ConfigureAwait(false);
+        }
+
+        return false;
     }
 }

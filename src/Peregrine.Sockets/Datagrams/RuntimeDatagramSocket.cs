@@ -12,7 +12,6 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
     private const int MostBatchesInARow = 16;
 
     private readonly Socket _socket;
-    private readonly bool _ownsSocket;
     private readonly ReceiveShape _shape;
     private readonly bool _isConnected;
     private readonly bool _isIPv6;
@@ -29,15 +28,13 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
     private int _isDisposed;
     private BatchDispatch? _dispatch;
 
-    /// <param name="socket">Bound.</param>
-    /// <param name="ownsSocket">Otherwise others hold it, too: it is left open.</param>
+    /// <param name="socket">Bound. It is disposed with this.</param>
     /// <param name="shape">What is received.</param>
     /// <param name="options">The transport's.</param>
     /// <param name="logger">Where to log.</param>
-    public RuntimeDatagramSocket(Socket socket, bool ownsSocket, ReceiveShape shape, DatagramTransportOptions options, ILogger logger)
+    public RuntimeDatagramSocket(Socket socket, ReceiveShape shape, DatagramTransportOptions options, ILogger logger)
     {
         _socket = socket;
-        _ownsSocket = ownsSocket;
         _shape = shape;
         _isConnected = shape.Peer != DatagramAddress.Unspecified;
         _isIPv6 = socket.AddressFamily == AddressFamily.InterNetworkV6;
@@ -97,12 +94,13 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
         }
 
         _stop.Request();
-        if (!await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
+        if (await _stop.WaitAsync(cancellationToken).ConfigureAwait(false))
         {
             DropWhatIsQueued(dispatch.Counters);
         }
 
-        CountKernelDrops();
+        // What comes from now on fills a buffer that nobody empties.
+        _drops.Count(dispatch.Counters, isLast: true);
         _sender.Flush();
     }
 
@@ -114,14 +112,7 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             _dispatch?.Close();
             _stop.Abandon();
             _sender.Close();
-            if (_ownsSocket)
-            {
-                _socket.Dispose();
-            }
-            else
-            {
-                _stop.Request();
-            }
+            _socket.Dispose();
         }
 
         return default;
@@ -196,7 +187,7 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             await HandleAsync(dispatch, batch).ConfigureAwait(false);
         }
 
-        for (var datagrams = 0L; !_stop.IsExhausted(datagrams);)
+        for (var datagrams = 0L; !_stop.IsLeftBehind && !_stop.IsExhausted(datagrams);)
         {
             batch.Clear();
             _timestamp = _clock.GetTimestamp();
@@ -308,18 +299,23 @@ internal sealed class RuntimeDatagramSocket : IDatagramSocket
             return;
         }
 
-        var handling = dispatch.HandleAsync(batch);
-        if (!handling.IsCompletedSuccessfully)
+        try
         {
-            await handling.ConfigureAwait(false);
-            if (!Thread.CurrentThread.IsThreadPoolThread)
+            var handling = dispatch.HandleAsync(batch);
+            if (!handling.IsCompletedSuccessfully)
             {
-                // Not on a thread that somebody else has lent.
-                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                await handling.ConfigureAwait(false);
+                if (!Thread.CurrentThread.IsThreadPoolThread)
+                {
+                    // Not on a thread that somebody else has lent.
+                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                }
             }
         }
-
-        _stop.Exit();
+        finally
+        {
+            _stop.Exit();
+        }
     }
 
     private Memory<byte> Buffer(int index) => _payloads.AsMemory(index * _stride, _stride);

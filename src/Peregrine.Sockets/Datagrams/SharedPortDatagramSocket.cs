@@ -9,7 +9,7 @@ internal sealed class SharedPortDatagramSocket(IReadOnlyList<IDatagramSocket> so
 
     public EndPoint? RemoteEndPoint => null;
 
-    public DatagramSender Sender => sockets[0].Sender;
+    public DatagramSender Sender { get; } = new SharedSender([.. sockets.Select(socket => socket.Sender)]);
 
     public void Start(DatagramDelegate handler, DatagramCounters counters)
     {
@@ -36,5 +36,24 @@ internal sealed class SharedPortDatagramSocket(IReadOnlyList<IDatagramSocket> so
         {
             await socket.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Sends by the first, and flushes what handlers have queued to each.</summary>
+    private sealed class SharedSender(DatagramSender[] senders) : DatagramSender
+    {
+        private readonly DatagramSender _first = senders[0];
+
+        public override int MaxPayloadSizeInBytes => _first.MaxPayloadSizeInBytes;
+
+        public override bool TrySend(ReadOnlySpan<byte> payload, in DatagramPath path, DatagramMarks marks = default) => _first.TrySend(payload, path, marks);
+
+        public override ValueTask SendAsync(
+            ReadOnlyMemory<byte> payload, DatagramPath path, DatagramMarks marks = default, CancellationToken cancellationToken = default) =>
+            _first.SendAsync(payload, path, marks, cancellationToken);
+
+        public override async ValueTask FlushAsync(CancellationToken cancellationToken = default) =>
+            await Task.WhenAll(senders.Select(sender => sender.FlushAsync(cancellationToken).AsTask())).ConfigureAwait(false);
+
+        public override int? GetPathMtu(in DatagramPath path) => _first.GetPathMtu(path);
     }
 }

@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Peregrine.Sockets.Linux;
 
-/// <summary>The datagrams for which the receive buffer of a socket had no room, by SO_MEMINFO (socket(7), linux/sock_diag.h). Safe to use from any thread.</summary>
+/// <summary>What only the kernel knows of a receive buffer: the datagrams for which it had no room, and what is queued, by SO_MEMINFO (socket(7), linux/sock_diag.h). Safe to use from any thread.</summary>
 internal sealed class KernelDrops(Socket socket)
 {
     private const int SolSocket = 1;
@@ -11,24 +11,43 @@ internal sealed class KernelDrops(Socket socket)
     private const int ReceiveQueue = 0; // SK_MEMINFO_RMEM_ALLOC
     private const int Drops = 8; // SK_MEMINFO_DROPS
 
+    // The kernel's structures of a message, which is one datagram or several that came as one, are larger (socket(7)): so many are not queued.
+    private const int LeastBytesOfAMessage = 256;
+
     private readonly Lock _lock = new();
     private uint _counted;
+    private bool _isOver;
 
     /// <summary>Counts those since the last call.</summary>
-    public void Count(DatagramCounters counters)
+    public void Count(DatagramCounters counters, bool isLast = false)
     {
         lock (_lock)
         {
-            if (Read(Drops) is { } drops && drops != _counted)
+            if (!_isOver && Read(Drops) is { } drops && drops != _counted)
             {
                 counters.AddDropped(DatagramDropReason.ReceiveBufferFull, unchecked(drops - _counted));
                 _counted = drops;
             }
+
+            _isOver |= isLast;
         }
     }
 
-    /// <summary>The memory of what the kernel has queued; null where it does not tell.</summary>
-    public uint? QueuedBytes => Read(ReceiveQueue);
+    /// <summary>More messages than the kernel has queued; where it does not tell, as many as its buffer has bytes.</summary>
+    public long MostQueued
+    {
+        get
+        {
+            try
+            {
+                return Read(ReceiveQueue) is { } bytes ? bytes / LeastBytesOfAMessage : socket.ReceiveBufferSize;
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return 0; // Closed: nothing is received from it.
+            }
+        }
+    }
 
     private uint? Read(int number)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Time.Testing;
+using Peregrine.Sockets.EventLoops;
 using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
@@ -223,5 +224,77 @@ public sealed class DatagramReceiveTests
         }
 
         Assert.All(threads, name => Assert.Equal(thread, name));
+    }
+
+    [LinuxFact]
+    public async Task A_peer_that_never_pauses_does_not_keep_its_thread_from_other_work()
+    {
+        const int Most = 1000;
+        var loops = new CountedLoops();
+        await using var server = await TestedDatagrams.ThreadPool.BindAsync(options =>
+        {
+            options.Loops = loops;
+            options.Calls = EndlessMessages.Calls;
+        });
+        var handled = 0;
+        var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var never = new TaskCompletionSource();
+        server.Start(
+            (_, _) =>
+            {
+                if (++handled >= Most || loops.Posted > 0)
+                {
+                    end.TrySetResult();
+                    return new ValueTask(never.Task);
+                }
+
+                // What another thread of the pool may tell while the handler runs.
+                ((LoopTarget)server).TryNote(EpollSet.Readable);
+                return default;
+            },
+            new DatagramCounters());
+        _ = Task.Run(() => ((LoopTarget)server).OnEvents(EpollSet.Readable));
+        await end.Task.Bounded();
+        Assert.InRange(handled, 1, 100);
+    }
+
+    /// <summary>Another datagram at each call.</summary>
+    private static unsafe class EndlessMessages
+    {
+        public static readonly DatagramCalls Calls = new(One, DatagramCalls.System.Send);
+
+        private static int One(int descriptor, DatagramCalls.Message* messages, int count)
+        {
+            if (count == 0)
+            {
+                return 0;
+            }
+
+            messages->Length = 1;
+            messages->Header.NameLength = 0;
+            messages->Header.ControlLength = 0;
+            return 1;
+        }
+    }
+
+    /// <summary>One loop, of which nothing is told but what a test tells.</summary>
+    private sealed class CountedLoops : ILoops
+    {
+        private readonly CountedLoop _loop = new();
+
+        public int Posted => Volatile.Read(ref _loop.Posted);
+
+        public Loop Next() => _loop;
+
+        private sealed class CountedLoop() : Loop(new LoopTable(), mostEvents: 1)
+        {
+            public int Posted;
+
+            public override void Post(IThreadPoolWorkItem work, LoopOrigin origin)
+            {
+                Interlocked.Increment(ref Posted);
+                ThreadPool.UnsafeQueueUserWorkItem(work, preferLocal: false);
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Threading.Channels;
 using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
@@ -107,6 +108,26 @@ public sealed class DatagramStopTests
 
     [Theory]
     [ClassData(typeof(EveryWay))]
+    public async Task What_comes_after_a_stop_is_not_told_as_a_buffer_that_is_too_small(TestedDatagrams tested)
+    {
+        await using var server = await tested.BindAsync(options => options.Socket.ReceiveBufferSizeInBytes = 1);
+        var counters = new DatagramCounters();
+        server.Start(TestedDatagramsExtensions.Echo, counters);
+        await server.StopReceivingAsync(default).Bounded();
+        using var peer = new Peer(server.LocalEndPoint);
+        for (var i = 0; i < 100; i++)
+        {
+            peer.Send(new byte[1000]);
+        }
+
+        server.CountKernelDrops();
+        await server.StopReceivingAsync(default).Bounded();
+        await server.DisposeAsync();
+        Assert.Equal(0, counters.AllDropped());
+    }
+
+    [Theory]
+    [ClassData(typeof(EveryWay))]
     public async Task At_the_deadline_what_is_left_is_counted(TestedDatagrams tested)
     {
         await using var server = await tested.BindAsync(options => options.BatchSize = 4);
@@ -137,6 +158,55 @@ public sealed class DatagramStopTests
         await server.StopReceivingAsync(default).Bounded();
         Assert.Equal(101, counters.Received);
         Assert.Equal(100, counters.GetDropped(DatagramDropReason.Stopping));
+    }
+
+    [LinuxTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Everything_that_was_received_is_counted_when_a_handler_does_not_end(bool isDisposed)
+    {
+        const int Trains = 20;
+        const int OfATrain = 64;
+        const int OfABatch = 256;
+        var server = await TestedDatagrams.ThreadPool.BindAsync();
+        var counters = new DatagramCounters();
+        var batches = Channel.CreateUnbounded<int>();
+        var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.Start(
+            async (batch, sender) =>
+            {
+                batches.Writer.TryWrite(batch.Count);
+                await (batch.Count == 1 ? first : second).Task;
+            },
+            counters);
+        using var peer = new Peer(server.LocalEndPoint);
+        peer.Send("0"u8);
+        Assert.Equal(1, await batches.Reader.ReadAsync().Bounded());
+        RawOption.Segment.Set(peer.Socket, 1);
+        for (var i = 0; i < Trains; i++)
+        {
+            peer.Send(new byte[OfATrain]);
+        }
+
+        first.SetResult();
+        Assert.Equal(OfABatch, await batches.Reader.ReadAsync().Bounded());
+        var queued = isDisposed ? 0 : 10 * Trains;
+        for (var i = 0; i < queued; i++)
+        {
+            peer.Send(new byte[OfATrain]);
+        }
+
+        await (isDisposed ? server.DisposeAsync() : server.StopReceivingAsync(new CancellationToken(canceled: true))).Bounded();
+        var received = 1 + ((Trains + queued) * OfATrain);
+        Assert.Equal(received, counters.Received);
+        Assert.Equal(received - 1 - OfABatch, counters.GetDropped(DatagramDropReason.Stopping));
+
+        second.SetResult();
+        await server.StopReceivingAsync(default).Bounded();
+        await server.DisposeAsync();
+        Assert.Equal(received, counters.Received);
+        Assert.Equal(received - 1 - OfABatch, counters.AllDropped());
     }
 
     [Theory]

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Peregrine.Sockets.Datagrams;
+using Peregrine.Sockets.Linux;
 
 namespace Peregrine.Sockets.Tests.Datagrams;
 
@@ -232,5 +235,130 @@ public sealed class SendQueueTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.Bounded());
         await Assert.ThrowsAsync<ObjectDisposedException>(() => flushing.Bounded());
         Assert.Equal(10, counters.GetDropped(DatagramDropReason.SendFailed));
+    }
+
+    [LinuxFact]
+    public async Task A_flush_of_several_sockets_waits_for_what_handlers_have_queued_to_each()
+    {
+        const int Peers = 32;
+        var sent = new BlockedSockets();
+        await using var server = await TestedDatagrams.ThreadPool.BindAsync(options =>
+        {
+            options.Listeners = 2;
+            options.Calls = sent.Calls;
+        });
+        var counters = new DatagramCounters();
+        var handled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var count = 0;
+        server.Start(
+            (batch, sender) =>
+            {
+                var echoed = TestedDatagramsExtensions.Echo(batch, sender);
+                if (Interlocked.Add(ref count, batch.Count) == Peers)
+                {
+                    handled.SetResult();
+                }
+
+                return echoed;
+            },
+            counters);
+        var peers = Enumerable.Range(0, Peers).Select(_ => new Peer(server.LocalEndPoint)).ToList();
+        server.Sender.TrySend("first"u8, new DatagramPath(peers[0].Address));
+        await server.Sender.FlushAsync().Bounded();
+        peers.ForEach(peer => peer.Send("x"u8));
+        await handled.Task.Bounded();
+        await server.StopReceivingAsync(default).Bounded();
+        var flush = server.Sender.FlushAsync().AsTask();
+        Assert.False(flush.IsCompleted);
+        sent.IsBlocked = false;
+        await flush.Bounded();
+        Assert.Equal(1 + Peers, counters.Sent);
+        peers.ForEach(peer => peer.Dispose());
+    }
+
+    /// <summary>Takes nothing but from the socket that sends first.</summary>
+    private sealed unsafe class BlockedSockets
+    {
+        private int _first;
+
+        public BlockedSockets()
+        {
+            Calls = new DatagramCalls(DatagramCalls.System.Receive, Send);
+        }
+
+        public DatagramCalls Calls { get; }
+
+        public volatile bool IsBlocked = true;
+
+        private int Send(int descriptor, DatagramCalls.Message* messages, int count)
+        {
+            if (count == 0)
+            {
+                return 0;
+            }
+
+            var first = Interlocked.CompareExchange(ref _first, descriptor, 0);
+            return IsBlocked && first != 0 && first != descriptor ? -WouldBlock : DatagramCalls.System.Send(descriptor, messages, count);
+        }
+    }
+
+    [Fact]
+    public async Task A_close_waits_for_the_call_of_another_thread_so_that_nothing_is_counted_twice()
+    {
+        var counters = new DatagramCounters();
+        var transmission = new TransmissionOfTwo();
+        var sender = new QueuedSender(transmission, new DatagramTransportOptions(), NullLogger.Instance);
+        sender.CountIn(counters);
+        sender.BeginBatch();
+        Assert.True(sender.TrySend("x"u8, new DatagramPath(new DatagramAddress(0x7F000001, 9))));
+        var closing = new Task(sender.Close);
+        transmission.Closing = closing;
+        closing.Start(TaskScheduler.Default);
+        await closing.Bounded();
+        await transmission.Sending.Bounded();
+        Assert.Equal(1, counters.Sent);
+        Assert.Equal(0, counters.AllDropped());
+    }
+
+    /// <summary>Takes nothing at the first call; while its caller is told so, another thread makes the second, which takes everything.</summary>
+    private sealed class TransmissionOfTwo : ITransmission
+    {
+        private readonly TaskCompletionSource _isInside = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _calls;
+
+        public Task Closing { get; set; } = Task.CompletedTask;
+
+        public Task Sending { get; private set; } = Task.CompletedTask;
+
+        public int LargestSegment => 0;
+
+        public bool IsConnected => false;
+
+        public int MostMessages => 2;
+
+        public void Prepare(int index, in OutgoingMessage message, SendRing ring)
+        {
+        }
+
+        public Transmitted Transmit(int count)
+        {
+            if (Interlocked.Increment(ref _calls) == 1)
+            {
+                return new Transmitted(0, SendError.WouldBlock);
+            }
+
+            // A close that does not wait for this is over soon.
+            _isInside.SetResult();
+            Closing.Wait(TimeSpan.FromMilliseconds(200));
+            return new Transmitted(count);
+        }
+
+        public void WaitForRoom(QueuedSender sender)
+        {
+            Sending = Task.Run(sender.OnRoom);
+            _isInside.Task.Wait(TimeSpan.FromSeconds(10));
+        }
+
+        public int? GetPathMtu(in DatagramPath path) => null;
     }
 }
