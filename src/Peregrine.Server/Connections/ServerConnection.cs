@@ -88,7 +88,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>Asks the handler to end, while the others go on.</summary>
     public void RequestCloseAlone()
     {
-        _isAskedAlone = !_closeRequested.IsFired;
+        _isAskedAlone |= !_closeRequested.IsFired;
         RequestClose();
     }
 

@@ -161,7 +161,7 @@ internal sealed class ConnectionSpan : IConnectionActivityFeature
     /// <summary>A peer that resets, and an application that aborts, need not have failed.</summary>
     private static bool IsFailure(ConnectionCloseReason reason) => reason is not (
         ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed or ConnectionCloseReason.PeerReset or ConnectionCloseReason.HandlerCompleted
-        or ConnectionCloseReason.ServerStopping or ConnectionCloseReason.Aborted);
+        or ConnectionCloseReason.ServerStopping or ConnectionCloseReason.CloseRequested or ConnectionCloseReason.Aborted);
 
     private void Add(string name)
     {
