@@ -57,8 +57,12 @@ public static class OwnerSocket
 
             socket.Bind(endPoint);
 
-            // Elsewhere, nobody can connect before it listens.
-            File.SetUnixFileMode(path, OwnerOnly);
+            // Elsewhere, nobody can connect before it listens. Here, the path may be somebody else's link by now, where others may write to its folder.
+            if (!OperatingSystem.IsLinux())
+            {
+                File.SetUnixFileMode(path, OwnerOnly);
+            }
+
             socket.Listen(backlog);
             return socket;
         }

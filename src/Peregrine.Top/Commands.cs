@@ -81,11 +81,24 @@ internal static class Commands
         }
 
         using var watched = await Watched.AttachAsync(target.Process, null, Quick, cancellationToken).ConfigureAwait(false);
-        return ServerMeasures.AdminSocket(watched.Metrics.Values) is { } found
-            ? await AdminTool.ConnectAsync(found, cancellationToken).ConfigureAwait(false)
-            : throw new ToolException(
+        if (ServerMeasures.AdminSocket(watched.Metrics.Values) is not { } found)
+        {
+            throw new ToolException(
                 ExitCodes.NoAdmin,
                 $"The admin socket of process {watched.Process.Id} ({watched.Process.Name}) is off; start it with --Peregrine:Admin:Socket=PATH, or set this in its configuration.");
+        }
+
+        var admin = await AdminTool.ConnectAsync(found, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await admin.AskServerAsync(watched.Process.Id, cancellationToken).ConfigureAwait(false);
+            return admin;
+        }
+        catch
+        {
+            admin.Dispose();
+            throw;
+        }
     }
 
     private static IEnumerable<(string Name, string Value)> Describe(AdminConnection connection)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Peregrine.Server.Admin.Protocol;
 using Peregrine.Top;
+using Peregrine.Top.Views;
 
 var process = new Option<string?>("--process", "-p") { Description = "The process, by its id or its name. Default: the only one that runs Peregrine.", Recursive = true };
 var admin = new Option<string?>("--admin", "-a") { Description = "The path of its admin socket (Peregrine:Admin:Socket). Default: it is found.", Recursive = true };
@@ -100,7 +101,8 @@ static async Task<int> RunAsync(Func<Task> command)
     }
     catch (ToolException exception)
     {
-        Console.Error.WriteLine($"peregrine-top: {exception.Message}");
+        // It may quote what the process watched says.
+        Console.Error.WriteLine($"peregrine-top: {Amounts.Text(exception.Message, 2_000)}");
         return exception.ExitCode;
     }
     catch (OperationCanceledException)

@@ -30,11 +30,12 @@ internal sealed class Watched : IDisposable
     public static async Task<Watched> AttachAsync(string? wanted, string? adminPath, TimeSpan interval, CancellationToken cancellationToken)
     {
         var process = DotnetProcess.Choose(wanted);
-        var metrics = MetricsSession.Start(process.Id, interval, ServerMeasures.Meter, AdminProtocol.Meter);
+        MetricsSession? metrics = null;
         try
         {
             using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             time.CancelAfter(LongestWait + interval);
+            metrics = await MetricsSession.StartAsync(process.Id, interval, [ServerMeasures.Meter, AdminProtocol.Meter], time.Token).ConfigureAwait(false);
             await metrics.Collected.WaitAsync(time.Token).ConfigureAwait(false);
             if (metrics.Problem is { } problem)
             {
@@ -43,12 +44,12 @@ internal sealed class Watched : IDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            metrics.Dispose();
+            metrics?.Dispose();
             throw new ToolException(ExitCodes.Failed, $"Process {process.Id} ({process.Name}) does not tell its metrics; is it stopped, or is EventSourceSupport off in it?");
         }
         catch
         {
-            metrics.Dispose();
+            metrics?.Dispose();
             throw;
         }
 
@@ -86,15 +87,11 @@ internal sealed class Watched : IDisposable
         try
         {
             _admin ??= await AdminTool.ConnectAsync(path, cancellationToken).ConfigureAwait(false);
-            var server = await _admin.AskAsync(new AdminRequest { Request = AdminProtocol.Server }, cancellationToken).ConfigureAwait(false);
-            if (server.Server?.ProcessId != Process.Id)
-            {
-                throw new ToolException(ExitCodes.Failed, $"The admin socket {path} is that of process {server.Server?.ProcessId}.");
-            }
+            var server = await _admin.AskServerAsync(Process.Id, cancellationToken).ConfigureAwait(false);
 
             var request = new AdminRequest { Request = AdminProtocol.Connections, Order = sort.Order, Skip = skip, Take = Math.Max(1, take) };
             var connections = await _admin.AskAsync(request, cancellationToken).ConfigureAwait(false);
-            return (server.Server, connections.Connections, null);
+            return (server, connections.Connections, null);
         }
         catch (ToolException exception)
         {

@@ -10,18 +10,19 @@ internal sealed class RecordedMeter : IDisposable
     private readonly MeterListener _listener = new();
     private readonly List<(string Instrument, double Value, IReadOnlyDictionary<string, object?> Tags)> _recorded = [];
 
-    public RecordedMeter(TestServer server)
-        : this(server.Host.Services)
+    public RecordedMeter(TestServer server, string? only = null)
+        : this(server.Host.Services, only)
     {
     }
 
     /// <param name="services">The host's.</param>
-    public RecordedMeter(IServiceProvider services)
+    /// <param name="only">The one instrument that is listened to; null for all.</param>
+    public RecordedMeter(IServiceProvider services, string? only = null)
     {
         var meters = services.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == ServerMetrics.MeterName && instrument.Meter.Scope == meters)
+            if (instrument.Meter.Name == ServerMetrics.MeterName && instrument.Meter.Scope == meters && (only is null || instrument.Name == only))
             {
                 listener.EnableMeasurementEvents(instrument);
             }

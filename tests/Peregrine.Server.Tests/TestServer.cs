@@ -29,12 +29,18 @@ internal sealed class TestServer : IAsyncDisposable
         IReadOnlyDictionary<string, string?>? configuration = null,
         TimeProvider? clock = null,
         Action<IServiceCollection>? services = null,
-        Func<IConnectionListenerFactory, IConnectionListenerFactory>? transport = null)
+        Func<IConnectionListenerFactory, IConnectionListenerFactory>? transport = null,
+        IConfigurationSource? source = null)
     {
         Transport = new InMemoryTransport(new InMemoryTransportOptions { Pool = _pool });
         Datagrams = new InMemoryDatagramTransport(new InMemoryDatagramOptions { Pool = _pool, ReceiveQueueLength = 16, SendQueueLength = 16, BatchSize = 4 });
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
         builder.Configuration.AddInMemoryCollection(configuration ?? new Dictionary<string, string?>());
+        if (source is not null)
+        {
+            builder.Configuration.Sources.Add(source);
+        }
+
         builder.Logging.SetMinimumLevel(LogLevel.Trace).AddProvider(Log);
         builder.Services.AddSingleton(clock ?? TimeProvider.System);
         services?.Invoke(builder.Services);

@@ -89,10 +89,12 @@ public sealed class PeregrineAdmin
     /// </summary>
     /// <param name="settings">
     /// Values by the names of the settings below the section <c>Peregrine</c>, such as <c>Limits:MaxConnections</c>,
-    /// <c>Endpoints:echo:Timeouts:Idle</c> or <c>Endpoints:echo:Addresses:Deny:0</c>, without regard to case. Null takes a change back.
+    /// <c>Endpoints:echo:Timeouts:Idle</c> or <c>Endpoints:echo:Addresses:Deny:0</c>, without regard to case. Null takes a change back. Of a list, those that are given
+    /// replace all that are configured.
     /// </param>
     /// <exception cref="ArgumentException">
-    /// A setting is unknown, is not one that can change, or has a value that it cannot have, which the message names: nothing has changed.
+    /// A setting is unknown, is not one that can change, has a value that it cannot have, or is to be taken back and was not changed, which the message
+    /// names: nothing has changed.
     /// </exception>
     public void ChangeSettings(IReadOnlyDictionary<string, string?> settings)
     {

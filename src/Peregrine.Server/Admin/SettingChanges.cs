@@ -19,14 +19,23 @@ internal sealed class SettingChanges
 
     public IReadOnlyDictionary<string, string> Values => _values;
 
+    /// <exception cref="PeregrineStartException">What is taken back was not changed; there are control characters, which have no place in the log.</exception>
     public SettingChanges With(IReadOnlyDictionary<string, string?> changes)
     {
         var values = new Dictionary<string, string>(_values, StringComparer.OrdinalIgnoreCase);
         foreach (var (key, value) in changes)
         {
+            if (key.Any(char.IsControl) || value?.Any(char.IsControl) == true)
+            {
+                throw new PeregrineStartException("A setting whose name or value has control characters is none; leave them out.");
+            }
+
             if (value is null)
             {
-                values.Remove(key);
+                if (!values.Remove(key))
+                {
+                    throw new PeregrineStartException($"{ServerSettings.Root}:{key} was not changed, and is as configured.");
+                }
             }
             else
             {

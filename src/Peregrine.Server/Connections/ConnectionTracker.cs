@@ -32,7 +32,7 @@ internal sealed class ConnectionTracker
     public ConnectionTracker(ConnectionContract contract)
     {
         _contract = contract;
-        Traffic = new Traffic(this);
+        Traffic = new Traffic(this, contract.Clock);
     }
 
     /// <summary>What its connections share.</summary>

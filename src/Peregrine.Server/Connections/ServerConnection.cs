@@ -19,7 +19,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private volatile bool _isClosing;
     private volatile bool _isReleasing;
     private volatile ConnectionSpan? _span;
-    private readonly long _acceptedAt;
     private volatile bool _isAskedAlone;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
@@ -27,7 +26,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         Network = network;
         _connection = connection;
         _tracker = tracker;
-        _acceptedAt = ConnectionSpan.IsEnabled ? Clock.GetUtcNow().UtcTicks : 0;
         StartedAt = tracker.Contract.Clock.GetTimestamp();
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
@@ -88,7 +86,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     /// <summary>Asks the handler to end, while the others go on.</summary>
     public void RequestCloseAlone()
     {
-        _isAskedAlone = !_closeRequested.IsFired;
+        _isAskedAlone |= !_closeRequested.IsFired;
         RequestClose();
     }
 
@@ -199,7 +197,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private void StartSpan()
     {
         var contract = _tracker.Contract;
-        if (ConnectionSpan.Start(_connection, contract.Endpoint, contract.Transport, _acceptedAt, contract.Clock) is not { } span)
+        if (ConnectionSpan.Start(_connection, contract.Endpoint, contract.Transport, StartedAt, contract.Clock) is not { } span)
         {
             return;
         }

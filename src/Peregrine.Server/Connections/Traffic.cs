@@ -5,17 +5,21 @@ namespace Peregrine.Server.Connections;
 /// looked at when somebody asks, and at their ends; each time, what is new since the look before is added, so that no sum ever goes down.
 /// </summary>
 /// <remarks>Safe to use from any thread. Times are the clock's.</remarks>
-internal sealed class Traffic(ConnectionTracker tracker)
+internal sealed class Traffic(ConnectionTracker tracker, TimeProvider clock)
 {
     private const int Read = 1;
     private const int Written = 2;
     private const int Waited = 4;
+
+    /// <summary>A collector asks for all that it wants within it. What another has looked at before is too old.</summary>
+    private static readonly TimeSpan Freshness = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _lock = new();
 
     // Under the lock. A collector asks for each of the three in turn, and one look is enough for all.
     private TrafficCounts _sums;
     private int _fresh;
+    private long _lookedAt;
 
     public long ReadBytes => Take(Read).ReadBytes;
 
@@ -54,7 +58,7 @@ internal sealed class Traffic(ConnectionTracker tracker)
     {
         lock (_lock)
         {
-            if ((_fresh & what) != 0)
+            if ((_fresh & what) != 0 && clock.GetElapsedTime(_lookedAt) < Freshness)
             {
                 _fresh &= ~what;
                 return _sums;
@@ -71,6 +75,7 @@ internal sealed class Traffic(ConnectionTracker tracker)
         lock (_lock)
         {
             _fresh = (Read | Written | Waited) & ~what;
+            _lookedAt = clock.GetTimestamp();
             return _sums;
         }
     }

@@ -26,20 +26,17 @@ internal sealed class ConnectionSpan : IConnectionActivityFeature
         _clock = clock;
     }
 
-    /// <summary>Somebody listens.</summary>
-    public static bool IsEnabled => s_source.HasListeners();
-
     public Activity Activity { get; }
 
     /// <summary>Starts the span, and makes it the current one. Null, and nothing is allocated, if nobody listens; null if the sampler does not take it.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="endpoint">Its endpoint.</param>
     /// <param name="transport">What carries its bytes.</param>
-    /// <param name="acceptedAt">When it was accepted, in ticks (UTC); 0 if nobody listened then.</param>
+    /// <param name="acceptedAt">When it was accepted, by the clock's timestamp.</param>
     /// <param name="clock">The server's.</param>
     public static ConnectionSpan? Start(ConnectionContext connection, string endpoint, string transport, long acceptedAt, TimeProvider clock)
     {
-        if (!IsEnabled)
+        if (!s_source.HasListeners())
         {
             return null;
         }
@@ -48,7 +45,7 @@ internal sealed class ConnectionSpan : IConnectionActivityFeature
         Activity.Current = null;
         try
         {
-            var start = acceptedAt != 0 ? new DateTimeOffset(acceptedAt, TimeSpan.Zero) : clock.GetUtcNow();
+            var start = clock.GetUtcNow() - clock.GetElapsedTime(acceptedAt);
             return s_source.StartActivity($"connection {endpoint}", ActivityKind.Server, parentContext: default, TagsOf(connection, endpoint, transport), links: null, start)
                 is { } activity ? Created(activity, start, clock) : null;
         }
@@ -161,7 +158,7 @@ internal sealed class ConnectionSpan : IConnectionActivityFeature
     /// <summary>A peer that resets, and an application that aborts, need not have failed.</summary>
     private static bool IsFailure(ConnectionCloseReason reason) => reason is not (
         ConnectionCloseReason.None or ConnectionCloseReason.PeerClosed or ConnectionCloseReason.PeerReset or ConnectionCloseReason.HandlerCompleted
-        or ConnectionCloseReason.ServerStopping or ConnectionCloseReason.Aborted);
+        or ConnectionCloseReason.ServerStopping or ConnectionCloseReason.CloseRequested or ConnectionCloseReason.Aborted);
 
     private void Add(string name)
     {

@@ -97,7 +97,12 @@ internal sealed class RunningEndpoint(
             .. _listeners.SelectMany(bound => Enumerable.Repeat(bound.Listener, acceptSlots))
                 .Select(listener => new AcceptLoop(listener, contract.Admission, connections.Start, contract.Metrics, contract.Clock, contract.Logger)),
         ];
-        _accepting = Task.WhenAll(_loops.Select(loop => Task.Run(() => AcceptAsync(loop))));
+        using (ExecutionContext.SuppressFlow())
+        {
+            // Who resumes an endpoint may have a span and a log scope, which are not those of what is accepted later.
+            _accepting = Task.WhenAll([.. _loops.Select(loop => Task.Run(() => AcceptAsync(loop)))]);
+        }
+
         foreach (var (_, listener) in _listeners)
         {
             ServerLog.Listening(connections.Contract.Logger, EndpointUrl.Of(listener.EndPoint), Name);

@@ -124,9 +124,10 @@ internal sealed class HealthProbe : IAsyncDisposable
             }
 
             var problem = _health.NotReady;
-            try
+            SocketException? failure = null;
+            foreach (var port in _ports)
             {
-                foreach (var port in _ports)
+                try
                 {
                     if (problem is null)
                     {
@@ -137,12 +138,17 @@ internal sealed class HealthProbe : IAsyncDisposable
                         await port.CloseAsync().ConfigureAwait(false);
                     }
                 }
+                catch (SocketException exception)
+                {
+                    failure = exception; // Of this port: the others tell the truth at once.
+                }
             }
-            catch (SocketException exception)
+
+            if (failure is not null)
             {
                 if (_failures.IsDue(out _))
                 {
-                    ServerLog.ProbeFailed(_logger, _url, exception.Message);
+                    ServerLog.ProbeFailed(_logger, _url, failure.Message);
                 }
 
                 continue; // Another look comes in a second.

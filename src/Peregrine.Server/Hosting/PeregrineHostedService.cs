@@ -222,6 +222,12 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         }
         catch
         {
+            if (_probe is not null)
+            {
+                await _probe.DisposeAsync().ConfigureAwait(false);
+                _probe = null;
+            }
+
             foreach (var endpoint in datagrams)
             {
                 await endpoint.CloseAsync().ConfigureAwait(false);
@@ -248,7 +254,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         if (admin is not null)
         {
             _adminListener = new AdminListener(
-                admin, Path.GetFullPath(_options.Admin.Socket!), peer => OwnerSocket.IsOwner(peer, admin), new AdminRequests(_server, _administration, _clock), _meters,
+                admin, Path.GetFullPath(_options.Admin.Socket!), peer => OwnerSocket.IsOwner(peer, admin), new AdminRequests(_server, _administration, _clock, _logger), _meters,
                 _clock, _logger);
         }
 

@@ -59,6 +59,13 @@ internal sealed class AdminTool : IDisposable
         }
     }
 
+    /// <summary>What the server is. A process tells where its admin socket is, and somebody else may listen there.</summary>
+    /// <exception cref="ToolException">It is another process, or as above.</exception>
+    public async Task<AdminServer> AskServerAsync(int process, CancellationToken cancellationToken) =>
+        (await AskAsync(new AdminRequest { Request = AdminProtocol.Server }, cancellationToken).ConfigureAwait(false)).Server is { } server && server.ProcessId == process
+            ? server
+            : throw new ToolException(ExitCodes.Failed, $"The admin socket {_path} is not that of process {process}; name it with --admin PATH.");
+
     public void Dispose() => _socket.Dispose();
 
     private async Task<AdminResponse> ReceiveAsync(CancellationToken cancellationToken)

@@ -20,6 +20,9 @@ internal sealed class MetricsSession : IDisposable
 
     private const int MaxHistograms = 200;
 
+    /// <summary>To say goodbye to a process that may be stopped, and then never answers. It notices that this one is gone.</summary>
+    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(2);
+
     /// <summary>Series that were not told of for so many collections are gone: their endpoint, or what they count.</summary>
     private const int ForgottenAfter = 2;
 
@@ -71,8 +74,12 @@ internal sealed class MetricsSession : IDisposable
     /// <param name="process">The process's id.</param>
     /// <param name="interval">How often it collects.</param>
     /// <param name="meters">Names of meters.</param>
+    /// <param name="cancellationToken">Ends the wait for a process that does not answer, because it is stopped, say.</param>
     /// <exception cref="ToolException">It cannot be listened to.</exception>
-    public static MetricsSession Start(int process, TimeSpan interval, params string[] meters)
+    public static Task<MetricsSession> StartAsync(int process, TimeSpan interval, IReadOnlyList<string> meters, CancellationToken cancellationToken) =>
+        Task.Run(() => Start(process, interval, meters), CancellationToken.None).WaitAsync(cancellationToken);
+
+    private static MetricsSession Start(int process, TimeSpan interval, IReadOnlyList<string> meters)
     {
         try
         {
@@ -102,11 +109,12 @@ internal sealed class MetricsSession : IDisposable
     /// <summary>The process stops to measure for it.</summary>
     public void Dispose()
     {
+        var stopped = Task.Run(_session.Stop);
         try
         {
-            _session.Stop();
+            stopped.Wait(LongestGoodbye);
         }
-        catch (Exception exception) when (exception is ServerNotAvailableException or EndOfStreamException or IOException or TimeoutException or DiagnosticsClientException)
+        catch (AggregateException)
         {
             // It is gone.
         }

@@ -24,9 +24,9 @@ internal static class LiveView
         {
             await DrawAsync(watched, new ViewState(sort), interval, left.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            // Left.
+            // Left, whoever hears of Ctrl+C first.
         }
         finally
         {
@@ -44,6 +44,9 @@ internal static class LiveView
     {
         var looked = TimeProvider.System.GetTimestamp();
         Snapshot? snapshot = null;
+        Task<Snapshot>? looking = null;
+        var (asked, shown) = (view, view);
+        var isAsked = true;
         var (width, height) = (0, 0);
         while (!view.IsOver)
         {
@@ -55,8 +58,21 @@ internal static class LiveView
                 view = view.On(Console.ReadKey(intercept: true), rows, snapshot?.Connections?.Total ?? 0);
             }
 
+            var isResized = size != (width, height);
             var isDue = TimeProvider.System.GetElapsedTime(looked) >= interval && !view.IsPaused;
-            if (snapshot is null || isDue || view.Sort != before.Sort || view.Skip != before.Skip || (size != (width, height) && !view.IsPaused))
+            isAsked |= snapshot is null || isDue || view.Sort != before.Sort || view.Skip != before.Skip || (isResized && !view.IsPaused);
+            if (looking is { IsCompleted: true })
+            {
+                (snapshot, looking, shown) = (await looking.ConfigureAwait(false), null, asked);
+                Draw(snapshot, view with { Sort = shown.Sort, Skip = shown.Skip }, size);
+            }
+            else if (snapshot is not null && (view != before || isResized))
+            {
+                Draw(snapshot, view with { Sort = shown.Sort, Skip = shown.Skip }, size);
+            }
+
+            // Keys are heard while the process takes its time to answer.
+            if (isAsked && looking is null)
             {
                 if (watched.Metrics.Ended.IsCompleted)
                 {
@@ -64,12 +80,8 @@ internal static class LiveView
                 }
 
                 looked = TimeProvider.System.GetTimestamp();
-                snapshot = await watched.LookAsync(view.Sort, view.Skip, rows, cancellationToken).ConfigureAwait(false);
-                Draw(snapshot, view, size);
-            }
-            else if (view != before || size != (width, height))
-            {
-                Draw(snapshot, view, size);
+                (isAsked, asked) = (false, view);
+                looking = watched.LookAsync(view.Sort, view.Skip, rows, cancellationToken);
             }
 
             (width, height) = size;

@@ -134,6 +134,39 @@ public sealed partial class TopTests
         Assert.Equal(1, await (await echo.ConnectAsync(1)).SendAsync(new byte[1]));
     }
 
+    [RequiresProgramFact("tmux")]
+    public async Task Keys_are_heard_while_the_process_watched_is_stopped()
+    {
+        await using var echo = await WatchedEcho.StartAsync();
+        await echo.ConnectAsync(1);
+        await using var terminal = await Terminal.StartAsync(20, 5, $"dotnet {TopProcess.Path} -p {echo.Id}");
+        await terminal.UntilAsync(text => text.Contains("q quit", StringComparison.Ordinal));
+        await ClientProcess.RunShellAsync($"kill -STOP {echo.Id}");
+        try
+        {
+            await terminal.PressAsync("?");
+            await terminal.UntilAsync(text => text.Contains("peregrine-top: a", StringComparison.Ordinal));
+            await terminal.PressAsync("q");
+            await terminal.WhenEndedAsync();
+            await AssertFailsAsync(1, "is it stopped", "--once", "-p", echo.Id);
+        }
+        finally
+        {
+            await ClientProcess.RunShellAsync($"kill -CONT {echo.Id}");
+        }
+    }
+
+    [Fact]
+    public async Task A_command_for_one_process_is_not_done_by_another_that_has_its_socket()
+    {
+        await using var echo = await WatchedEcho.StartAsync();
+        await using var other = await WatchedEcho.StartAsync();
+        File.Delete(echo.AdminPath);
+        File.CreateSymbolicLink(echo.AdminPath, other.AdminPath);
+        await AssertFailsAsync(1, $"not that of process {echo.Id}", "suspend", "echo", "-p", echo.Id);
+        await other.ConnectAsync(1);
+    }
+
     private static async Task AssertFailsAsync(int exitCode, string expected, params string[] arguments)
     {
         var (actual, output, error) = await TopProcess.RunAsync(arguments);

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Configuration;
 using Peregrine.Server.Admin.Protocol;
 using static Peregrine.Server.Tests.Admin.PeregrineAdminTests;
 
@@ -109,6 +110,8 @@ public sealed class AdminSocketTests : IDisposable
     [InlineData("""{"request":"connections","order":"5000"}""", "bad_request")]
     [InlineData("""{"version":2,"request":"server"}""", "version")]
     [InlineData("""{"request":"close"}""", "bad_request")]
+    [InlineData("""{"request":"close","connection":"\ud800"}""", "bad_request")]
+    [InlineData("""{"request":{"request":{"request":{"request":{"request":{"request":{"request":{"request":{}}}}}}}}}""", "bad_request")]
     [InlineData("""{"request":"close","connection":"nobody"}""", "not_found")]
     [InlineData("""{"request":"connection","connection":"nobody"}""", "not_found")]
     [InlineData("""{"request":"suspend","endpoint":"nowhere"}""", "not_found")]
@@ -246,6 +249,22 @@ public sealed class AdminSocketTests : IDisposable
         Assert.Contains(expected, problem, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_request_that_fails_for_another_reason_is_answered_and_the_next_is_served()
+    {
+        var source = new BrokenSource();
+        await using var server = Create(Handlers.EchoAsync, SocketPath, source);
+        await server.StartAsync();
+        using var tool = await AdminClient.ConnectAsync(SocketPath);
+        source.IsBroken = true;
+        var answer = await tool.AskAsync("""{"id":3,"request":"set","settings":{"Limits:MaxConnections":"3"}}""");
+        Assert.Equal("failed", (string?)answer["error"]!["code"]);
+        Assert.Equal(3, (int)answer["id"]!);
+        Assert.Contains("The disk is gone.", (string?)answer["error"]!["message"], StringComparison.Ordinal);
+        source.IsBroken = false;
+        AssertDone(await tool.AskAsync("""{"request":"set","settings":{"Limits:MaxConnections":"3"}}"""));
+    }
+
     private static void AssertDone(JsonObject answer) => Assert.False(answer.ContainsKey("error"), answer.ToJsonString());
 
     private async Task<TestServer> StartAsync(ConnectionDelegate handler)
@@ -255,7 +274,18 @@ public sealed class AdminSocketTests : IDisposable
         return server;
     }
 
-    private static TestServer Create(ConnectionDelegate handler, string path) => new(
+    private static TestServer Create(ConnectionDelegate handler, string path, IConfigurationSource? source = null) => new(
         builder => builder.Endpoint("test", tcp => tcp.Run(connection => handler(connection))),
-        new Dictionary<string, string?> { ["Peregrine:Endpoints:test:Url"] = "tcp://127.0.0.1:0", ["Peregrine:Admin:Socket"] = path });
+        new Dictionary<string, string?> { ["Peregrine:Endpoints:test:Url"] = "tcp://127.0.0.1:0", ["Peregrine:Admin:Socket"] = path },
+        source: source);
+
+    /// <summary>A configuration that fails when it is asked.</summary>
+    private sealed class BrokenSource : ConfigurationProvider, IConfigurationSource
+    {
+        public bool IsBroken { get; set; }
+
+        public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
+
+        public override bool TryGet(string key, out string? value) => !IsBroken ? base.TryGet(key, out value) : throw new IOException("The disk is gone.");
+    }
 }

@@ -62,13 +62,18 @@ public sealed class ChangedSettingsTests
     [InlineData("Endpoints:echo:Addresses:Deny:0", "everybody", "everybody")]
     [InlineData("Endpoints:other:Limits:MaxConnections", "1", "\"echo\"")]
     [InlineData("", "1", "can change while the server runs")]
-    public async Task A_wrong_change_is_refused_and_nothing_of_it_holds(string setting, string value, string expected)
+    [InlineData("Limits:MaxConnections", null, "Peregrine:Limits:MaxConnections was not changed")]
+    [InlineData("Limits:MaxConnectoins", null, "Peregrine:Limits:MaxConnectoins was not changed")]
+    [InlineData("Limits:MaxConnections", "5\ninfo: all is well", "control characters")]
+    [InlineData("Limits:MaxConnections\ninfo: all is well", null, "control characters")]
+    [InlineData("Limits:ExemptNetworks:\e[2J", "10.0.0.0/8", "control characters")]
+    public async Task A_wrong_change_is_refused_and_nothing_of_it_holds(string setting, string? value, string expected)
     {
         await using var server = await StartAsync();
         var refusal = Assert.Throws<ArgumentException>(() => AdminOf(server).ChangeSettings(
             new Dictionary<string, string?> { ["Limits:MaxHandshakes"] = "3", [setting] = value }));
         Assert.Contains(expected, refusal.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain('\n', refusal.Message);
+        Assert.DoesNotContain(refusal.Message, char.IsControl);
         Assert.Equal(1_024, ServerOptions(server).Limits.MaxHandshakes);
         Assert.Equal(10, server.Server.Admission!.Places.Max);
         Assert.Empty(AdminOf(server).ChangedSettings);

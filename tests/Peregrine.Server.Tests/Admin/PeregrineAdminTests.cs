@@ -115,6 +115,7 @@ public sealed class PeregrineAdminTests
         var oldest = AdminOf(server).ListConnections(new ConnectionQuery()).Connections[0];
 
         Assert.True(AdminOf(server).CloseConnection(oldest.Id));
+        AdminOf(server).CloseConnection(oldest.Id); // Whoever is impatient asks twice.
         Assert.Equal("bye", await closed.ReceiveToEndAsync());
         await closed.Transport.Output.CompleteAsync();
         await server.Server.Endpoints[0].WaitForConnectionsAsync(1).InTimeAsync();

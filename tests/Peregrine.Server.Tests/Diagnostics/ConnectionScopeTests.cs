@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Peregrine.Server.Tests.Admin;
 
 namespace Peregrine.Server.Tests.Diagnostics;
 
@@ -45,19 +46,39 @@ public sealed class ConnectionScopeTests
         Assert.Single(log.Entries, entry => entry.Category == "Application");
     }
 
-    private static TestServer Create(ScopedLog log, LogLevel level) => new(
+    [Fact]
+    public async Task What_is_around_a_resume_is_not_around_what_is_accepted_after_it()
+    {
+        const int LimitReached = 22;
+        using var log = new ScopedLog();
+        await using var server = Create(log, LogLevel.Debug, new Dictionary<string, string?> { ["Peregrine:Limits:MaxConnectionsPerAddress"] = "1" }, Handlers.EchoAsync);
+        await server.StartAsync();
+        await server.Server.Endpoints[0].SuspendAsync();
+        using (server.Host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Application").BeginScope("An administrator's request."))
+        {
+            await server.Server.Endpoints[0].ResumeAsync();
+        }
+
+        await server.ConnectAsync();
+        await Assert.ThrowsAsync<ConnectionResetException>(async () => await (await server.ConnectAsync()).ReceiveToEndAsync());
+        await PeregrineAdminTests.UntilAsync(() => log.Entries.Any(static entry => entry.Id == LimitReached));
+        Assert.Empty(log.Entries.Single(static entry => entry.Id == LimitReached).Scopes);
+    }
+
+    private static TestServer Create(ScopedLog log, LogLevel level, Dictionary<string, string?>? settings = null, ConnectionDelegate? handler = null) => new(
         builder => builder.Listen("test", "tcp://127.0.0.1:0", tcp =>
         {
             var logger = tcp.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger("Application");
             tcp.Run(connection =>
             {
                 logger.Log(LogLevel.Warning, new EventId(1), "Handled.", null, static (text, _) => text);
-                return Task.CompletedTask;
+                return handler is null ? Task.CompletedTask : handler(connection);
             });
         }),
+        settings,
         services: services => services.AddLogging(logging => logging.AddFilter("Peregrine.Server", level).AddProvider(log)));
 
-    private sealed record Entry(string Category, List<object?> Scopes);
+    private sealed record Entry(string Category, int Id, List<object?> Scopes);
 
     private sealed class ScopedLog : ILoggerProvider, ISupportExternalScope
     {
@@ -87,7 +108,7 @@ public sealed class ConnectionScopeTests
             {
                 var scopes = new List<object?>();
                 log._scopes?.ForEachScope(static (scope, scopes) => scopes.Add(scope), scopes);
-                log.Entries.Enqueue(new Entry(category, scopes));
+                log.Entries.Enqueue(new Entry(category, eventId.Id, scopes));
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Peregrine.Features;
 using Peregrine.Server.Diagnostics;
+using Peregrine.Server.Tests.Admin;
 
 namespace Peregrine.Server.Tests.Diagnostics;
 
@@ -79,6 +80,21 @@ public sealed class ConnectionSpanTests
         Assert.Equal((ActivityStatusCode.Error, "No."), (span.Status, span.StatusDescription));
         Assert.Equal(typeof(NotSupportedException).FullName, span.GetTagItem("error.type"));
         Assert.Contains(span.Events, one => one.Name == "exception");
+    }
+
+    [Fact]
+    public async Task A_connection_that_an_administrator_asks_to_end_is_no_error()
+    {
+        using var spans = new RecordedSpans(ConnectionSpan.SourceName);
+        await using var server = await StartAsync(Handlers.EchoAsync);
+        await server.ConnectAsync();
+        var admin = PeregrineAdminTests.AdminOf(server);
+        await PeregrineAdminTests.UntilAsync(() => admin.ListConnections(new()).Total == 1);
+        Assert.True(admin.CloseConnection(admin.ListConnections(new()).Connections[0].Id));
+        await server.StopAsync();
+        var span = await spans.OfAsync(_endpoint);
+        Assert.Equal("close_requested", span.GetTagItem("peregrine.close.reason"));
+        Assert.Equal(ActivityStatusCode.Unset, span.Status);
     }
 
     [Fact]

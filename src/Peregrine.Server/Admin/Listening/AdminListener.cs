@@ -26,6 +26,7 @@ internal sealed class AdminListener : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly ReportInterval _refusals;
+    private readonly ReportInterval _failures;
     private readonly CancellationTokenSource _ended = new();
     private readonly ConcurrentDictionary<Task, bool> _sessions = [];
     private readonly Task _accepting;
@@ -47,6 +48,7 @@ internal sealed class AdminListener : IAsyncDisposable
         _clock = clock;
         _logger = logger;
         _refusals = new ReportInterval(clock);
+        _failures = new ReportInterval(clock);
         meters.Create(AdminProtocol.Meter).CreateObservableGauge(
             AdminProtocol.SocketInstrument,
             () => new Measurement<int>(1, new KeyValuePair<string, object?>(AdminProtocol.PathTag, path)),
@@ -80,7 +82,11 @@ internal sealed class AdminListener : IAsyncDisposable
             }
             catch (SocketException exception)
             {
-                ServerLog.AdminFailed(_logger, exception);
+                if (_failures.IsDue(out _))
+                {
+                    ServerLog.AdminFailed(_logger, exception);
+                }
+
                 await Task.Delay(AcceptPause, _clock, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException)

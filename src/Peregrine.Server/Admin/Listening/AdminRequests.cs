@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
 using Peregrine.Features;
 using Peregrine.Server.Admin.Protocol;
 using Peregrine.Server.Endpoints;
@@ -7,7 +8,7 @@ using Peregrine.Server.Endpoints;
 namespace Peregrine.Server.Admin.Listening;
 
 /// <summary>Does what requests ask for. Safe to use from any thread.</summary>
-internal sealed class AdminRequests(PeregrineServer server, PeregrineAdmin admin, TimeProvider clock)
+internal sealed class AdminRequests(PeregrineServer server, PeregrineAdmin admin, TimeProvider clock, ILogger logger)
 {
     /// <summary>What is queued for an endpoint may have to wait for places; it goes on after that.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
@@ -38,6 +39,12 @@ internal sealed class AdminRequests(PeregrineServer server, PeregrineAdmin admin
         catch (ArgumentException exception)
         {
             response = Refuse(AdminErrors.Refused, exception.Message);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Of the application's configuration, say, or of its transport.
+            ServerLog.AdminFailed(logger, exception);
+            response = Refuse(AdminErrors.Failed, exception.Message);
         }
 
         return response with { Id = request.Id };
