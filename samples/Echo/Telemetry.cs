@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -14,11 +16,13 @@ namespace Echo;
 internal static class Telemetry
 {
     private const string Peregrine = "Peregrine.Server";
+    private const string PrometheusUrl = "OpenTelemetry:Prometheus:Url";
+    private const string PrometheusExample = "http://localhost:9464/";
 
     public static IHostApplicationBuilder AddTelemetry(this IHostApplicationBuilder builder)
     {
-        var collector = ReadUrl(builder.Configuration, "OpenTelemetry:Otlp:Endpoint");
-        var prometheus = ReadUrl(builder.Configuration, "OpenTelemetry:Prometheus:Url");
+        var collector = ReadUrl(builder.Configuration, "OpenTelemetry:Otlp:Endpoint", "http://localhost:4317");
+        var prometheus = CheckPage(ReadUrl(builder.Configuration, PrometheusUrl, PrometheusExample));
         if (collector is null && prometheus is null)
         {
             return builder;
@@ -52,19 +56,40 @@ internal static class Telemetry
         return builder;
     }
 
-    private static Uri? ReadUrl(IConfiguration configuration, string setting)
+    private static Uri? ReadUrl(IConfiguration configuration, string setting, string example)
     {
         if (configuration[setting] is not { Length: > 0 } text)
         {
             return null;
         }
 
-        if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")
+        return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            ? url : Refuse($"{setting} = \"{text}\" is not a url such as {example}.");
+    }
+
+    /// <summary>What cannot be listened on would end the host later, with a stack trace in its log.</summary>
+    private static Uri? CheckPage(Uri? url)
+    {
+        if (url is not { Scheme: "http", PathAndQuery: "/" })
         {
-            return url;
+            return url is null ? null : Refuse($"{PrometheusUrl} = \"{url.OriginalString}\" takes http, a host and a port alone, such as {PrometheusExample}; the page is /metrics.");
         }
 
-        Console.Error.WriteLine($"{setting} = \"{text}\" is not a url such as http://localhost:4317.");
+        try
+        {
+            using var trial = new HttpListener { Prefixes = { url.AbsoluteUri } };
+            trial.Start();
+            return url;
+        }
+        catch (Exception exception) when (exception is HttpListenerException or SocketException)
+        {
+            return Refuse($"{PrometheusUrl} = \"{url.OriginalString}\" cannot be listened on: {exception.Message} Choose another port, or an address of this machine.");
+        }
+    }
+
+    private static Uri? Refuse(string problem)
+    {
+        Console.Error.WriteLine(problem);
         Environment.Exit(1);
         return null;
     }

@@ -9,6 +9,12 @@ namespace Peregrine.Middleware.Tls;
 /// <summary>How long handshakes take, and how they fail.</summary>
 internal sealed class TlsMetrics
 {
+    // Those of http.server.request.duration in OpenTelemetry's conventions: a handshake is an exchange or two.
+    private static readonly InstrumentAdvice<double> s_buckets = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+    };
+
     private readonly Histogram<double>? _duration;
     private readonly string? _endpoint;
 
@@ -18,7 +24,8 @@ internal sealed class TlsMetrics
     {
         _endpoint = endpoint;
         _duration = meter?.CreateHistogram<double>(
-            "peregrine.server.tls.handshake.duration", "s", "How long TLS handshakes took, with the wait for their turn; those too that have failed, by the type of the error.");
+            "peregrine.server.tls.handshake.duration", "s", "How long TLS handshakes took, with the wait for their turn; those too that have failed, by the type of the error.",
+            tags: null, s_buckets);
     }
 
     public bool IsEnabled => _duration?.Enabled == true;

@@ -14,6 +14,18 @@ internal sealed class ServerMetrics
 {
     public const string MeterName = "Peregrine.Server";
 
+    // From one exchange to connections that stay for a day.
+    private static readonly InstrumentAdvice<double> s_connectionBuckets = new()
+    {
+        HistogramBucketBoundaries = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400],
+    };
+
+    // From a few connections to the second in which the next beat is due.
+    private static readonly InstrumentAdvice<double> s_heartbeatBuckets = new()
+    {
+        HistogramBucketBoundaries = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+    };
+
     // What carries the bytes of each endpoint. An endpoint that is not known has no such tag.
     private readonly ConcurrentDictionary<string, string> _transports = new(StringComparer.OrdinalIgnoreCase);
     private readonly Counter<long> _accepted;
@@ -30,12 +42,12 @@ internal sealed class ServerMetrics
         _accepted = Meter.CreateCounter<long>("peregrine.server.connections.accepted", "{connection}", "Connections that were accepted and not refused.");
         _ended = new EndedConnections(Meter);
         _duration = Meter.CreateHistogram<double>(
-            "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.");
+            "peregrine.server.connection.duration", "s", "How long connections were open, by the reason of their end.", tags: null, s_connectionBuckets);
         _unflushed = Meter.CreateCounter<long>(
             "peregrine.server.connections.aborted_unflushed", "{connection}", "Connections that were reset before their peers had everything that was written.");
         _acceptErrors = Meter.CreateCounter<long>("peregrine.server.accept.errors", "{error}", "Errors of accepting, by their type; it is tried again.");
         _heartbeat = Meter.CreateHistogram<double>(
-            "peregrine.server.heartbeat.duration", "s", "How long the look at every connection took, once a second.");
+            "peregrine.server.heartbeat.duration", "s", "How long the look at every connection took, once a second.", tags: null, s_heartbeatBuckets);
     }
 
     public Meter Meter { get; }

@@ -8,6 +8,7 @@ internal sealed class ServerMeasures
     private const string Prefix = "peregrine.server.";
     private const string Endpoint = "peregrine.endpoint";
     private const string Reason = "peregrine.close.reason";
+    private const string DropReason = "peregrine.drop.reason";
     private const string Stage = "peregrine.stage";
     private const string State = "network.connection.state";
 
@@ -28,6 +29,24 @@ internal sealed class ServerMeasures
             Rate("connections.rejected", name),
             Has("connection.read.bytes") ? Rate("connection.read.bytes", name) : null,
             Has("connection.write.bytes") ? Rate("connection.write.bytes", name) : null)),
+    ];
+
+    /// <summary>Endpoints of datagrams, by their names.</summary>
+    public IReadOnlyList<DatagramMeasures> DatagramEndpoints =>
+    [
+        .. Of("datagrams.received").Select(static value => value.Tag(Endpoint)).Distinct().Order(StringComparer.Ordinal).Select(name => new DatagramMeasures(
+            name,
+            Rate("datagrams.received", name),
+            Rate("datagrams.sent", name),
+            Rate("datagrams.dropped", name),
+            Of("sessions.active").Any(value => value.Tag(Endpoint) == name) ? (long)Sum("sessions.active", name) : null)),
+    ];
+
+    /// <summary>How many datagrams were dropped since the tool is attached, by endpoint and reason, most first.</summary>
+    public IReadOnlyList<(string Endpoint, string Reason, long Count)> Drops =>
+    [
+        .. Of("datagrams.dropped").Select(static value => (value.Tag(Endpoint), value.Tag(DropReason), (long)value.Value))
+            .Where(static drop => drop.Item3 > 0).OrderByDescending(static drop => drop.Item3).ThenBy(static drop => drop),
     ];
 
     /// <summary>How many connections have ended for each reason since the tool is attached, most first.</summary>
@@ -69,3 +88,6 @@ internal sealed class ServerMeasures
 
 /// <summary>An endpoint. Rates are of the last interval; null where it is not measured.</summary>
 internal sealed record EndpointMeasures(string Name, long Connections, double Accepted, double Rejected, double? Received, double? Sent);
+
+/// <summary>An endpoint of datagrams. Rates are of the last interval; null where it has no sessions.</summary>
+internal sealed record DatagramMeasures(string Name, double Received, double Sent, double Dropped, long? Sessions);

@@ -52,7 +52,7 @@ internal static class LiveView
         {
             var before = view;
             var size = (Console.WindowWidth, Console.WindowHeight);
-            var rows = Screen.RowsFor(size.WindowHeight, snapshot?.Measures.Endpoints.Count ?? 1);
+            var rows = Screen.RowsFor(size.WindowHeight, snapshot?.Measures.Endpoints.Count ?? 1, snapshot?.Measures.DatagramEndpoints.Count ?? 0);
             while (Console.KeyAvailable)
             {
                 view = view.On(Console.ReadKey(intercept: true), rows, snapshot?.Connections?.Total ?? 0);

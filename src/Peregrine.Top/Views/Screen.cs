@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Peregrine.Server.Admin.Protocol;
+using Peregrine.Top.Metrics;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -13,7 +15,11 @@ internal static class Screen
     private const int FixedRows = 12;
 
     /// <summary>How many connections fit.</summary>
-    public static int RowsFor(int height, int endpoints) => Math.Max(1, height - FixedRows - EndpointRows(height, endpoints));
+    /// <param name="height">That of the terminal.</param>
+    /// <param name="endpoints">How many endpoints of connections there are.</param>
+    /// <param name="datagramEndpoints">And of datagrams: they have headings and a line of drops.</param>
+    public static int RowsFor(int height, int endpoints, int datagramEndpoints) => Math.Max(
+        1, height - FixedRows - EndpointRows(height, endpoints) - (datagramEndpoints > 0 ? EndpointRows(height, datagramEndpoints) + 2 : 0));
 
     public static IRenderable Render(Snapshot snapshot, ViewState view, int height)
     {
@@ -21,10 +27,19 @@ internal static class Screen
         {
             Title(snapshot, view),
             Endpoints(snapshot, EndpointRows(height, snapshot.Measures.Endpoints.Count)),
+        };
+        if (snapshot.Measures.DatagramEndpoints is { Count: > 0 } datagrams)
+        {
+            parts.Add(Datagrams(snapshot.Server, datagrams, EndpointRows(height, datagrams.Count)));
+            parts.Add(Drops(snapshot));
+        }
+
+        parts.AddRange(
+        [
             Line("Ends", snapshot.Measures.CloseReasons.Select(static ended => $"{ended.Reason} {Amounts.Count(ended.Count)}"), "none since this is attached"),
             Line("Sockets", snapshot.Measures.Sockets.Select(static state => $"{state.State} {Amounts.Count(state.Count)}"), "not told"),
             Line("Memory", Memory(snapshot), "not told"),
-        };
+        ]);
         if (snapshot.Measures.Drain is { Count: > 0 } drain)
         {
             parts.Add(Line("Drain", drain.Select(static left => $"{left.Endpoint}: {Amounts.Count(left.Count)} {left.Stage}"), ""));
@@ -50,7 +65,8 @@ internal static class Screen
         p, space     pause
         ?            this page, and back
 
-        Rates are of the last interval; ends are counted since this is attached. To steer the server:
+        Rates are of the last interval; ends are counted since this is attached, drops of datagrams
+        since the server's start where its admin socket is on. To steer the server:
         peregrine-top close ID, suspend ENDPOINT, resume ENDPOINT, set NAME=VALUE
         """);
 
@@ -72,7 +88,7 @@ internal static class Screen
         {
             AddRow(
                 table, Amounts.Text(endpoint.Name, 40), Amounts.Count(endpoint.Connections), Amounts.PerSecond(endpoint.Accepted), Amounts.PerSecond(endpoint.Rejected),
-                Amounts.BytesPerSecond(endpoint.Received), Amounts.BytesPerSecond(endpoint.Sent), StateOf(snapshot.Server, endpoint.Name));
+                Amounts.BytesPerSecond(endpoint.Received), Amounts.BytesPerSecond(endpoint.Sent), StateOf(snapshot.Server, endpoint.Name, "accepting"));
         }
 
         if (endpoints.Count > rows)
@@ -83,8 +99,36 @@ internal static class Screen
         return table;
     }
 
-    private static string StateOf(AdminServer? server, string name) =>
-        server?.Endpoints.FirstOrDefault(endpoint => endpoint.Name == name) is not { } endpoint ? "-" : endpoint.IsSuspended ? "suspended" : "accepting";
+    private static Table Datagrams(AdminServer? server, IReadOnlyList<DatagramMeasures> endpoints, int rows)
+    {
+        var table = TableOf("DATAGRAMS", "RECEIVED", "SENT", "DROPPED", "SESSIONS", "STATE");
+        foreach (var endpoint in endpoints.Take(endpoints.Count > rows ? rows - 1 : rows))
+        {
+            AddRow(
+                table, Amounts.Text(endpoint.Name, 40), Amounts.PerSecond(endpoint.Received), Amounts.PerSecond(endpoint.Sent), Amounts.PerSecond(endpoint.Dropped),
+                endpoint.Sessions is { } sessions ? Amounts.Count(sessions) : "-", StateOf(server, endpoint.Name, "receiving"));
+        }
+
+        if (endpoints.Count > rows)
+        {
+            AddRow(table, $"… {endpoints.Count - rows + 1} more");
+        }
+
+        return table;
+    }
+
+    /// <summary>Of the whole life of the server, if it tells; a single look would have next to nothing otherwise.</summary>
+    private static OneRow Drops(Snapshot snapshot)
+    {
+        var (drops, none) = snapshot.Server is { } server
+            ? (server.Endpoints.SelectMany(static endpoint => (endpoint.Datagrams?.Dropped ?? new Dictionary<string, long>()).Select(drop => (Endpoint: endpoint.Name, Reason: JsonNamingPolicy.SnakeCaseLower.ConvertName(drop.Key), Count: drop.Value)))
+                .OrderByDescending(static drop => drop.Count), "none since the start")
+            : (snapshot.Measures.Drops.AsEnumerable(), "none since this is attached");
+        return Line("Drops", drops.Select(static drop => $"{drop.Endpoint}: {drop.Reason} {Amounts.Count(drop.Count)}"), none);
+    }
+
+    private static string StateOf(AdminServer? server, string name, string active) =>
+        server?.Endpoints.FirstOrDefault(endpoint => endpoint.Name == name) is not { } endpoint ? "-" : endpoint.IsSuspended ? "suspended" : active;
 
     private static IEnumerable<string> Memory(Snapshot snapshot)
     {
@@ -137,7 +181,7 @@ internal static class Screen
         var table = new Table { Border = TableBorder.None };
         foreach (var column in columns)
         {
-            var isName = column is "ID" or "ENDPOINT" or "REMOTE" or "STATE" or "TLS";
+            var isName = column is "ID" or "ENDPOINT" or "DATAGRAMS" or "REMOTE" or "STATE" or "TLS";
             table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Underline)))
             {
                 Alignment = isName ? Justify.Left : Justify.Right, NoWrap = true, Padding = new Padding(0, 0, 2, 0),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Peregrine.IntegrationTests.Processes;
@@ -36,6 +37,36 @@ public sealed partial class TopTests
         Assert.Matches(@"Sockets\s.*listen 1", text);
         Assert.Contains("Connections 1-2 of", text, StringComparison.Ordinal);
         Assert.Equal(["3 KiB", "2 KiB"], ConnectionRow().Matches(text).Select(row => row.Groups[2].Value));
+    }
+
+    [Fact]
+    public async Task One_look_at_a_server_under_datagrams_has_their_numbers()
+    {
+        await using var echo = await WatchedEcho.StartAsync(arguments: "--Peregrine:Endpoints:echo-udp:Addresses:Deny:0=127.0.0.2");
+        var endPoint = await echo.Server.WhenReceiving;
+        using var denied = new UdpClient(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+        await denied.SendAsync(new byte[1], endPoint);
+        await denied.SendAsync(new byte[1], endPoint);
+        using var over = new CancellationTokenSource();
+        var load = Task.Run(async () =>
+        {
+            using var client = new UdpClient();
+            client.Connect(endPoint);
+            while (!over.IsCancellationRequested)
+            {
+                await client.SendAsync(new byte[64]);
+                await client.ReceiveAsync().WaitAsync(TimeSpan.FromMinutes(1));
+            }
+        });
+
+        var text = await TopProcess.DoAsync("--once", "--process", echo.Id, "--interval", "2");
+        await over.CancelAsync();
+        await load;
+        var row = DatagramRow().Match(text);
+        Assert.True(row.Success, text);
+        Assert.InRange(Number(row.Groups[1]), 1, 10_000_000);
+        Assert.InRange(Number(row.Groups[2]), 1, 10_000_000);
+        Assert.Contains("Drops    echo-udp: rejected_address 2", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -112,6 +143,7 @@ public sealed partial class TopTests
         Assert.Equal(30, Number(EndpointRow().Match(screen).Groups[1]));
         Assert.Equal("30 KiB", ConnectionRow().Match(screen).Groups[2].Value);
         Assert.Contains("q quit", screen, StringComparison.Ordinal);
+        Assert.Matches(@"DATAGRAMS +RECEIVED +SENT +DROPPED +SESSIONS +STATE", screen);
         Assert.InRange(screen.TrimEnd('\n').Split('\n').Length, 20, 24);
 
         await terminal.PressAsync("Down");
@@ -179,6 +211,9 @@ public sealed partial class TopTests
 
     [GeneratedRegex(@"^echo +([\d,]+) +([\d,]+)[\d.]*/s .* (accepting|suspended|-) *$", RegexOptions.Multiline)]
     private static partial Regex EndpointRow();
+
+    [GeneratedRegex(@"^echo-udp +([\d,]+)[\d.]*/s +([\d,]+)[\d.]*/s +[\d.]+/s +- +receiving *$", RegexOptions.Multiline)]
+    private static partial Regex DatagramRow();
 
     // The id, and the bytes received.
     [GeneratedRegex(@"^(\S+) +echo +127\.0\.0\.1:\d+ +Handling .*? (\d[\d.]* (?:B|KiB)) ", RegexOptions.Multiline)]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Peregrine.IntegrationTests.Admin;
 using Peregrine.IntegrationTests.Processes;
 
@@ -28,12 +29,32 @@ public sealed class EchoTelemetryTests
         Assert.Contains("service_name=\"Echo\"", page, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("OpenTelemetry:Otlp:Endpoint", "nowhere", "http://localhost:4317")]
+    [InlineData("OpenTelemetry:Otlp:Endpoint", "localhost:4317", "http://localhost:4317")]
+    [InlineData("OpenTelemetry:Otlp:Endpoint", "http://localhost:99999", "http://localhost:4317")]
+    [InlineData("OpenTelemetry:Prometheus:Url", "9464", "http://localhost:9464/")]
+    [InlineData("OpenTelemetry:Prometheus:Url", "https://localhost:9464/", "http://localhost:9464/")]
+    [InlineData("OpenTelemetry:Prometheus:Url", "http://localhost:9464/page", "/metrics")]
+    [InlineData("OpenTelemetry:Prometheus:Url", "http://192.0.2.1:9464/", "an address of this machine")]
+    public async Task A_wrong_url_ends_the_start_with_one_clear_line(string setting, string url, string expected) => await AssertFailsClearlyAsync(setting, url, expected);
+
     [Fact]
-    public async Task A_wrong_url_ends_the_start()
+    public async Task A_port_in_use_ends_the_start_with_one_clear_line()
     {
-        await using var server = ServerProcess.Start("Echo", ["--OpenTelemetry:Otlp:Endpoint=nowhere"]);
-        Assert.NotEqual(0, await server.WaitForExitAsync());
-        Assert.Contains("OpenTelemetry:Otlp:Endpoint = \"nowhere\"", Assert.Single(server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        other.Listen();
+        await AssertFailsClearlyAsync("OpenTelemetry:Prometheus:Url", $"http://{other.LocalEndPoint}/", "in use");
+    }
+
+    private static async Task AssertFailsClearlyAsync(string setting, string url, string expected)
+    {
+        await using var server = ServerProcess.Start("Echo", [$"--{setting}={url}", "--Peregrine:Endpoints:echo:Url=tcp://127.0.0.1:0"]);
+        Assert.Equal(1, await server.WaitForExitAsync());
+        var line = Assert.Single(server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.StartsWith($"{setting} = \"{url}\" ", line, StringComparison.Ordinal);
+        Assert.Contains(expected, line, StringComparison.OrdinalIgnoreCase);
     }
 
     private static double Sample(string page, string name, string label) => double.Parse(

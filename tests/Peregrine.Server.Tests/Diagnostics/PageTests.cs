@@ -14,7 +14,7 @@ namespace Peregrine.Server.Tests.Diagnostics;
 public sealed class PageTests
 {
     [Fact]
-    public async Task The_page_of_the_metrics_has_every_instrument_and_no_other()
+    public async Task The_page_of_the_metrics_has_every_instrument_with_its_buckets_and_no_other()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256)
@@ -25,17 +25,26 @@ public sealed class PageTests
             .ListenUdp("udp://127.0.0.1:0", static udp => udp.UseSessions(static _ => Task.CompletedTask)));
         await server.StartAsync();
         var meters = server.Host.Services.GetRequiredService<IMeterFactory>();
-        var instruments = new List<string>();
+        var (instruments, buckets) = (new List<string>(), new List<string>());
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, _) =>
         {
             if (instrument.Meter.Scope == meters)
             {
+                if (instrument is Histogram<double> histogram)
+                {
+                    var boundaries = histogram.Advice?.HistogramBucketBoundaries?.Select(static boundary => boundary.ToString(CultureInfo.InvariantCulture)) ?? ["none"];
+                    buckets.Add($"| `{histogram.Name["peregrine.server.".Length..]}` | {string.Join(", ", boundaries)} |");
+                }
+
                 instruments.Add($"| `{instrument.Name}` | {instrument.GetType().Name.Split('`')[0]} | `{instrument.Unit}` |");
             }
         };
         listener.Start();
-        AssertSame(instruments, RowsOf(Repository.Read("docs", "metrics.md"), columns: 3).Where(row => row.StartsWith("| `peregrine.", StringComparison.Ordinal)));
+        Assert.Equal(3, buckets.Count);
+        var page = Repository.Read("docs", "metrics.md").Split("## Buckets");
+        AssertSame(buckets, page[1].Split("## ")[0].Split('\n').Where(static line => line.StartsWith("| `", StringComparison.Ordinal)));
+        AssertSame(instruments, RowsOf(page[0], columns: 3).Where(static row => row.StartsWith("| `peregrine.", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -34,6 +34,25 @@ public sealed class ServerMeasuresTests
     }
 
     [Fact]
+    public void Datagrams_are_put_together_by_endpoint_and_reason()
+    {
+        var measures = new ServerMeasures(
+        [
+            Value("datagrams.received", 100, 10, ("peregrine.endpoint", "game")),
+            Value("datagrams.received", 7, 0.5, ("peregrine.endpoint", "dns")),
+            Value("datagrams.sent", 50, 5, ("peregrine.endpoint", "game")),
+            Value("datagrams.dropped", 3, 2, ("peregrine.endpoint", "game"), ("peregrine.drop.reason", "session_limit")),
+            Value("datagrams.dropped", 9, 1, ("peregrine.endpoint", "game"), ("peregrine.drop.reason", "receive_buffer_full")),
+            Value("datagrams.dropped", 0, 0, ("peregrine.endpoint", "dns"), ("peregrine.drop.reason", "truncated")),
+            Value("sessions.active", 4, 0, ("peregrine.endpoint", "game")),
+        ]);
+        Assert.True(measures.IsPeregrine);
+        Assert.Empty(measures.Endpoints);
+        Assert.Equal([new DatagramMeasures("dns", 0.5, 0, 0, null), new DatagramMeasures("game", 10, 5, 3, 4)], measures.DatagramEndpoints);
+        Assert.Equal([("game", "receive_buffer_full", 9L), ("game", "session_limit", 3L)], measures.Drops);
+    }
+
+    [Fact]
     public void What_is_not_measured_is_not_there()
     {
         var measures = new ServerMeasures([new MetricValue("http.requests", "", new Dictionary<string, string>(), 1, 1, new Dictionary<double, double>())]);
