@@ -81,6 +81,12 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <summary>Null for a session that began as a validated one.</summary>
     internal LinkedListNode<DatagramSession>? UnvalidatedNode { get; }
 
+    /// <summary>The next older one of <see cref="NetworkSessions"/>. Changed under the table's lock.</summary>
+    internal DatagramSession? OlderOfNetwork { get; set; }
+
+    /// <inheritdoc cref="OlderOfNetwork"/>
+    internal DatagramSession? NewerOfNetwork { get; set; }
+
     internal SessionMiddleware Owner => _owner;
 
     internal SessionKey Key { get; }
@@ -99,7 +105,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// validated then.
     /// </summary>
     /// <param name="path">That of a datagram that has come from there.</param>
-    /// <returns>False if the session has ended, or the new address has <see cref="DatagramSessionOptions.MaxSessionsPerAddress"/>: then nothing changes.</returns>
+    /// <returns>False if the session has ended, or the new address has <see cref="DatagramSessionOptions.MaxSessionsPerAddress"/> sessions, all validated: then nothing changes.</returns>
     /// <exception cref="InvalidOperationException">The sessions of the endpoint are those of addresses.</exception>
     public bool TryMoveTo(in DatagramPath path)
     {
@@ -108,7 +114,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
             throw new InvalidOperationException($"The session is that of an address, and cannot move: set {nameof(DatagramSessionOptions.KeySelector)} for sessions with identifiers.");
         }
 
-        return _owner.Table.TryMove(this, in path);
+        return _owner.TryMove(this, in path);
     }
 
     /// <summary>Queues a copy of the payload to be sent to the peer, without waiting.</summary>

@@ -16,8 +16,9 @@ public sealed class DatagramSessionOptions
     public int MaxSessions { get; set; } = 10_000;
 
     /// <summary>
-    /// The most sessions at a time of an IPv4 address, or of an IPv6 network of 64 bits. Default 100; from 1. A newcomer beyond is dropped, and counted
-    /// (<see cref="DatagramDropReason.SessionLimitPerAddress"/>): many peers behind one address translation need more.
+    /// The most sessions at a time of an IPv4 address, or of an IPv6 network of 64 bits. Default 100; from 1. At the limit a newcomer that is validated takes the place of the address's
+    /// oldest session that is not, which may be forged; any other is dropped, and counted (<see cref="DatagramDropReason.SessionLimitPerAddress"/>). Many peers behind one address
+    /// translation need more.
     /// </summary>
     public int MaxSessionsPerAddress { get; set; } = 100;
 

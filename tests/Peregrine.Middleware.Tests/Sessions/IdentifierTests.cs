@@ -64,7 +64,8 @@ public sealed class IdentifierTests
     {
         var endpoint = Endpoint(_handled.ReadAsync, static options => options.MaxSessionsPerAddress = 1);
         endpoint.Receive(From(Peer(1), 7), From(Peer(2), 8));
-        var session = await _handled.SessionWithAsync(Peer(1));
+        var (session, other) = (await _handled.SessionWithAsync(Peer(1)), await _handled.SessionWithAsync(Peer(2)));
+        other.Validate();
         Assert.False(session.TryMoveTo(new DatagramPath(Peer(2))));
         Assert.Equal((Peer(1), false), (session.RemoteAddress, session.IsValidated));
         Assert.True(session.TryMoveTo(new DatagramPath(Peer(3), Peer(9))));
@@ -81,6 +82,12 @@ public sealed class IdentifierTests
         Assert.False(session.TryMoveTo(new DatagramPath(Peer(4))));
         endpoint.Receive(From(Peer(3), 11));
         Assert.Equal(3, endpoint.Table.Count);
+
+        // Who may be forged makes room for who is there.
+        var forged = endpoint.Table.Find(SessionKey.Of([11]))!;
+        Assert.True(other.TryMoveTo(new DatagramPath(Peer(3))));
+        Assert.Equal(DatagramSessionEndReason.Evicted, forged.EndReason);
+        Assert.Equal(2, endpoint.Table.Count);
     }
 
     [Fact]

@@ -54,6 +54,34 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task Who_is_validated_takes_the_place_of_the_oldest_of_its_address_that_is_not()
+    {
+        var endpoint = new SessionEndpoint(_handled.ReadAsync, static options =>
+        {
+            options.MaxSessionsPerAddress = 3;
+            options.Admit = static request => request.Payload[0] == 1 ? DatagramSessionAdmission.AcceptValidated : DatagramSessionAdmission.AcceptUnvalidated;
+        });
+        endpoint.Receive(From(Peer(2, 1), 0), From(Peer(1, 1), 0), From(Peer(1, 2), 0), From(Peer(1, 3), 0));
+        var sessions = await Task.WhenAll(Enumerable.Range(1, 3).Select(port => _handled.SessionWithAsync(Peer(1, (ushort)port))));
+        sessions[0].Validate();
+
+        // As forged as those that are there, it gets no place of theirs.
+        endpoint.Receive(From(Peer(1, 4), 0));
+        Assert.Equal(1, endpoint.Dropped(DatagramDropReason.SessionLimitPerAddress));
+        Assert.All(sessions, static session => Assert.Null(session.EndReason));
+        endpoint.Receive(From(Peer(1, 5), 1));
+        Assert.Equal([null, DatagramSessionEndReason.Evicted, null], sessions.Select(static session => session.EndReason));
+        endpoint.Receive(From(Peer(1, 6), 1));
+        Assert.Equal(DatagramSessionEndReason.Evicted, sessions[2].EndReason);
+        endpoint.Receive(From(Peer(1, 7), 1));
+        Assert.Equal(2, endpoint.Dropped(DatagramDropReason.SessionLimitPerAddress));
+        Assert.All([Peer(2, 1), Peer(1, 1), Peer(1, 5), Peer(1, 6)], peer => Assert.NotNull(endpoint.Table.Find(SessionKey.Of(peer))));
+        Assert.Equal(4, endpoint.Table.Count);
+        await endpoint.StopAsync().Bounded();
+        await endpoint.AssertEmptyAsync();
+    }
+
+    [Fact]
     public async Task Handlers_that_do_not_return_are_no_more_than_there_may_be_sessions()
     {
         var endpoint = new SessionEndpoint(_handled.ReadLaterAsync, static options => options.MaxSessions = 10);
