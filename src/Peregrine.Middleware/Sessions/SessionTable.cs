@@ -97,7 +97,7 @@ internal sealed class SessionTable
                 }
             }
 
-            if (_ending.Count >= _maxSessions)
+            if (_ending.Count >= (seed.IsValidated ? _maxSessions : _maxSessions - (_maxSessions / 4)))
             {
                 return DatagramDropReason.SessionLimit;
             }

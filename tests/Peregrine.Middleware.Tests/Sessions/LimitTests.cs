@@ -82,26 +82,38 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Handlers_that_do_not_return_are_no_more_than_there_may_be_sessions()
+    public async Task Handlers_that_do_not_return_are_no_more_than_there_may_be_sessions_and_forged_peers_leave_some_to_others()
     {
-        var endpoint = new SessionEndpoint(_handled.ReadLaterAsync, static options => options.MaxSessions = 10);
-        for (var i = 0; i < 100; i++)
+        var endpoint = new SessionEndpoint(_handled.ReadLaterAsync, static options =>
         {
-            endpoint.Receive(From(Peer(i), 1));
-            if (endpoint.Table.Find(SessionKey.Of(Peer(i))) is not null)
-            {
-                // Before its eviction, so that the handler runs.
-                await _handled.SessionWithAsync(Peer(i));
-            }
-        }
-
+            options.MaxSessions = 10;
+            options.Admit = static request => request.Payload[0] == 1 ? DatagramSessionAdmission.AcceptValidated : DatagramSessionAdmission.AcceptUnvalidated;
+        });
+        await FloodAsync(0, 100, 0);
+        Assert.Equal((10, 8), (endpoint.Table.Count, endpoint.Table.EndingCount));
+        Assert.Equal(82, endpoint.Dropped(DatagramDropReason.SessionLimit));
+        Assert.Equal(8, endpoint.Dropped(DatagramDropReason.SessionEnded));
+        await FloodAsync(100, 10, 1);
         Assert.Equal((10, 10), (endpoint.Table.Count, endpoint.Table.EndingCount));
-        Assert.Equal(80, endpoint.Dropped(DatagramDropReason.SessionLimit));
+        Assert.Equal(90, endpoint.Dropped(DatagramDropReason.SessionLimit));
         Assert.Equal(10, endpoint.Dropped(DatagramDropReason.SessionEnded));
         _handled.Open();
         await endpoint.StopAsync().Bounded();
         Assert.Equal(10, _handled.Delivered);
         await endpoint.AssertEmptyAsync();
+
+        async Task FloodAsync(int first, int count, byte payload)
+        {
+            for (var i = first; i < first + count; i++)
+            {
+                endpoint.Receive(From(Peer(i), payload));
+                if (endpoint.Table.Find(SessionKey.Of(Peer(i))) is not null)
+                {
+                    // Before its eviction, so that the handler runs.
+                    await _handled.SessionWithAsync(Peer(i));
+                }
+            }
+        }
     }
 
     [Theory]

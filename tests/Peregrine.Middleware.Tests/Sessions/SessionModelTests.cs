@@ -208,7 +208,7 @@ public sealed class SessionModelTests
             step.Admission == 0 ? DatagramDropReason.SessionRefused
             : _isStopped ? DatagramDropReason.Stopping
             : CountOf(step.Address) == MaxPerAddress && (step.Admission == 1 || OldestUnvalidated(step.Address) is null) ? DatagramDropReason.SessionLimitPerAddress
-            : _ending >= MaxSessions ? DatagramDropReason.SessionLimit
+            : _ending >= (step.Admission == 2 ? MaxSessions : MaxSessions - (MaxSessions / 4)) ? DatagramDropReason.SessionLimit
             : CountOf(step.Address) == MaxPerAddress ? null
             : _model.Count == MaxSessions && _model.TrueForAll(static entry => entry.Session.IsValidated) ? DatagramDropReason.SessionLimit
             : null;
