@@ -1,3 +1,4 @@
+using Peregrine.Server.Admin;
 using Peregrine.Server.Health;
 using Peregrine.Server.Limits;
 
@@ -47,6 +48,9 @@ public sealed class PeregrineOptions
 
     /// <summary>How a host without HTTP tells whether it is ready.</summary>
     public HealthOptions Health { get; } = new();
+
+    /// <summary>How the running server can be looked at and steered by tools. Default: it cannot.</summary>
+    public AdminOptions Admin { get; } = new();
 
     /// <summary>
     /// Whether a start that fails throws <see cref="PeregrineStartException"/> from the host's start. Default <see langword="false"/>: the

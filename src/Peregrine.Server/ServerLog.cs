@@ -153,6 +153,24 @@ internal static partial class ServerLog
         "The port of Peregrine:Health:Url ({Url}) cannot be opened or closed, so that the server seems not to be ready; it is tried again every second: {Problem}")]
     public static partial void ProbeFailed(ILogger logger, string url, string problem);
 
+    [LoggerMessage(70, LogLevel.Information, "Administered by the Unix domain socket {Path} (Peregrine:Admin:Socket)")]
+    public static partial void AdminListening(ILogger logger, string path);
+
+    [LoggerMessage(71, LogLevel.Information, "Endpoint \"{Endpoint}\": connection {ConnectionId} is {How} by an administrator")]
+    public static partial void AdminClosed(ILogger logger, string endpoint, string connectionId, string how);
+
+    [LoggerMessage(72, LogLevel.Information, "Settings were changed by an administrator, until the configuration changes or the process ends: {Settings}")]
+    public static partial void SettingsChangedByAdmin(ILogger logger, string settings);
+
+    [LoggerMessage(73, LogLevel.Warning, "The configuration has changed: what an administrator has set does not hold any more ({Settings})")]
+    public static partial void AdminChangesGone(ILogger logger, string settings);
+
+    [LoggerMessage(74, LogLevel.Warning, "A process of another user has connected to the socket of Peregrine:Admin:Socket and is refused; {More} more since the last such message")]
+    public static partial void AdminRefused(ILogger logger, long more);
+
+    [LoggerMessage(75, LogLevel.Error, "A connection to the socket of Peregrine:Admin:Socket could not be served; others are")]
+    public static partial void AdminFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(14, LogLevel.Error, "Endpoint \"{Endpoint}\": a connection could not be started and is reset")]
     public static partial void StartFailed(ILogger logger, string endpoint, Exception exception);
 }

@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using Peregrine.Middleware;
+using Peregrine.Server.Admin;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Health;
@@ -22,6 +23,7 @@ public sealed class ArchitectureTests
         ["Peregrine.Middleware"] = ["Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "System.Threading.RateLimiting"],
         ["Peregrine.Protocols"] = ["Microsoft.AspNetCore.Connections.Abstractions", "Microsoft.Extensions.Logging.Abstractions"],
         ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Middleware", "Peregrine.Sockets", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
+        ["Peregrine.Top"] = ["Microsoft.Diagnostics.NETCore.Client", "Microsoft.Diagnostics.Tracing.TraceEvent", "Spectre.Console", "System.CommandLine"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],
     };
 
@@ -60,7 +62,7 @@ public sealed class ArchitectureTests
     {
         var page = Repository.Read("docs", "settings.md");
         var settings = NamesOf<EndpointOptions>("").Concat(NamesOf<SocketOptions>("")).Concat(NamesOf<KeepAliveOptions>("KeepAlive:"))
-            .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
+            .Concat(NamesOf<CloseOptions>("")).Concat(NamesOf<PeregrineOptions>("")).Concat(NamesOf<AdminOptions>("")).Concat(NamesOf<EndpointTimeouts>(""))
             .Concat(NamesOf<ServerLimits>("")).Concat(NamesOf<HealthOptions>("Health:")).Concat(NamesOf<EndpointLimits>("")).Concat(NamesOf<AddressRules>("")).Concat(NamesOf<ProxyProtocolOptions>(""))
             .Concat(NamesOf<TlsOptions>("")).Concat(NamesOf<TlsHostOptions>("Hosts:<host>:")).Concat(NamesOf<TlsCertificateOptions>("Certificate:"))
             .Concat(NamesOf<DatagramEndpointOptions>("")).Concat(NamesOf<DatagramSocketOptions>("")).Concat(NamesOf<MulticastOptions>("Multicast:"))
@@ -69,7 +71,7 @@ public sealed class ArchitectureTests
 
                 // A section has a file for them, or the endpoint's own in their place; a method is code's.
                 nameof(TlsOptions.TrustedRoots), nameof(TlsOptions.HandshakeTimeout), nameof(TlsOptions.ClientCertificateValidation), nameof(TlsOptions.SettingName),
-                nameof(PeregrineOptions.Health), nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
+                nameof(PeregrineOptions.Health), nameof(PeregrineOptions.Admin), nameof(EndpointOptions.Socket), nameof(EndpointOptions.Close), nameof(EndpointOptions.Limits), nameof(EndpointOptions.Timeouts),
                 nameof(EndpointOptions.Addresses), nameof(EndpointOptions.ProxyProtocol), nameof(SocketOptions.KeepAlive), nameof(PeregrineOptions.ThrowOnStartFailure),
                 nameof(DatagramSocketOptions.Multicast), "Multicast:" + nameof(MulticastOptions.Groups)]);
         Assert.All(settings, setting => Assert.Contains($"| `{setting}` |", page, StringComparison.Ordinal));

@@ -11,7 +11,7 @@ internal sealed class PlanArguments(int defaultRounds)
         NumberOption.Create("--rounds", "How often each contestant is driven; medians are reported.", defaultRounds, 1, 100);
 
     private readonly Option<Contestant[]> _contestants =
-        NamesOption.Create("--contestants", "Who takes part", "contestant", Contestant.Names, "All but those with -logging or -metrics", Contestant.Find);
+        NamesOption.Create("--contestants", "Who takes part", "contestant", Contestant.Names, $"All but {Contestant.ExtraNames}", Contestant.Find);
 
     private readonly Option<bool> _pin = new("--pin") { Description = "Give the server one core and the client the others (taskset)." };
 

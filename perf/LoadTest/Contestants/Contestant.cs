@@ -31,6 +31,9 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
     /// <summary>What none can beat by much, of those that serve datagrams.</summary>
     public const string DatagramLimit = "c-mmsg";
 
+    /// <summary>The same, where the kernel cuts and joins datagrams for both sides.</summary>
+    public const string SegmentLimit = "c-segment";
+
     public static readonly IReadOnlyList<Contestant> All =
     [
         Peregrine("peregrine", "Peregrine, ThreadPool", ConnectionScheduling.ThreadPool),
@@ -55,16 +58,19 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
         PeregrineUdp("peregrine-udp-onebyone", "Peregrine UDP, one by one", options => options.Io = DatagramIo.OneByOne),
         Datagram("dotnetty-udp", "DotNetty 0.7.6, datagrams", DotNettyDatagramContestant.StartAsync),
         Datagram(DatagramReference, "Plain ReceiveFromAsync loop", PlainSocketContestant.StartWithEndPointsAsync),
-        Datagram("plain-socketaddress", "Plain loop, SocketAddress", PlainSocketContestant.StartWithSocketAddressesAsync),
-        Datagram("plain-blocking", "Plain loop, blocking thread", PlainSocketContestant.StartBlockingAsync),
+        Datagram("plain-socketaddress", "Plain loop, SocketAddress", PlainSocketContestant.StartWithSocketAddressesAsync, isExtra: true),
+        Datagram("plain-blocking", "Plain loop, blocking thread", PlainSocketContestant.StartBlockingAsync, isExtra: true),
         new(DatagramLimit, "C, recvmmsg and sendmmsg: the limit", null, ["limit-udp"], IsDatagram: true),
-        new("c-segment", "C, the same with UDP_SEGMENT", null, ["limit-udp", "segment"], IsDatagram: true),
+        new(SegmentLimit, "C, the same with UDP_GRO and UDP_SEGMENT: its limit", null, ["limit-udp", "segment"], IsDatagram: true),
     ];
 
     /// <summary>Those that take part when none is named.</summary>
     public static readonly IReadOnlyList<Contestant> Usual = [.. All.Where(contestant => !contestant.IsExtra)];
 
     public bool IsManaged => StartAsync is not null;
+
+    /// <summary>The names of those that take part only when they are named.</summary>
+    public static string ExtraNames => string.Join(", ", All.Where(contestant => contestant.IsExtra).Select(contestant => contestant.Name));
 
     public static string Names => string.Join(", ", All.Select(contestant => contestant.Name));
 
@@ -77,8 +83,8 @@ internal sealed record Contestant(string Name, string Title, Func<Service, X509C
     private static Contestant PeregrineUdp(string name, string title, Action<DatagramEndpointOptions> configure) =>
         Datagram(name, title, service => PeregrineDatagramContestant.StartAsync(service, configure));
 
-    private static Contestant Datagram(string name, string title, Func<Service, Task<RunningServer>> start) =>
-        new(name, title, (service, _) => start(service), IsDatagram: true);
+    private static Contestant Datagram(string name, string title, Func<Service, Task<RunningServer>> start, bool isExtra = false) =>
+        new(name, title, (service, _) => start(service), IsDatagram: true, IsExtra: isExtra);
 
     private static Contestant Kestrel(string name, string title, bool inline) => new(
         name, title, (service, certificate) => KestrelContestant.StartAsync(service, certificate, inline), InlineCompletions: inline, TakesHandlers: true, Tls: TlsSupport.Both);

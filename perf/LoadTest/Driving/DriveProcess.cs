@@ -40,10 +40,11 @@ internal static class DriveProcess
         ScenarioKind.Idle => new IdleDrive(load, target),
         ScenarioKind.Ends => new EndsDrive(load, target),
         ScenarioKind.Broadcast => new BroadcastDrive(load, target),
-        ScenarioKind.DatagramEcho => new DatagramEchoDrive(load, target),
+        ScenarioKind.DatagramEcho => new DatagramEchoDrive(load, target, inTrains: false),
+        ScenarioKind.DatagramTrains => new DatagramEchoDrive(load, target, inTrains: true),
         ScenarioKind.DatagramSink => new DatagramSinkDrive(load, target),
         ScenarioKind.DatagramStream => new DatagramStreamDrive(load, target),
-        ScenarioKind.DatagramAllocations => new AllocationDrive(load, target, () => new DatagramEchoClient(load, target)),
+        ScenarioKind.DatagramAllocations => new AllocationDrive(load, target, () => new DatagramEchoClient(load, target, inTrains: false)),
         _ => new AllocationDrive(load, target, () => EchoClient.Connect(load, target)),
     };
 }

@@ -22,10 +22,10 @@ internal static class ResultTable
             ]));
     }
 
-    /// <summary>Every median as a multiple of the same median of the scenario's reference, and of the limit; of the first contestant, if neither takes part.</summary>
+    /// <summary>Every median as a multiple of the same median of the scenario's reference, and of the limits; of the first contestant, if neither takes part.</summary>
     public static void WriteRatios(ScenarioResult result, TextWriter output)
     {
-        string[] others = [.. new[] { result.Scenario.Reference, result.Scenario.Limit }.Where(result.Has)];
+        string[] others = [.. new[] { result.Scenario.Reference }.Concat(result.Scenario.Limits).Where(result.Has)];
         if (others.Length == 0 && result.Contestants is [var first, _, ..])
         {
             others = [first.Contestant.Name];
@@ -37,7 +37,7 @@ internal static class ResultTable
         {
             Write(
                 output,
-                ["contestant", .. columns.Select(column => $"{column.Metric.Title} to {result.OtherName(column.Other)}")],
+                ["contestant", .. columns.Select(column => $"{column.Metric.Title} to {ScenarioResult.OtherName(column.Other)}")],
                 result.Contestants.Select(contestant => (string[])
                     [contestant.Contestant.Title, .. columns.Select(column => Times(result.Ratio(contestant, column.Metric, column.Other)))]));
         }

@@ -17,5 +17,10 @@ internal sealed record ScenarioResult(Scenario Scenario, IReadOnlyList<Contestan
 
     public bool Has(string contestant) => Contestants.Any(result => result.Contestant.Name == contestant);
 
-    public string OtherName(string contestant) => contestant == Scenario.Limit ? "the limit" : Contestant.Find(contestant)!.Title;
+    public static string OtherName(string contestant) => contestant switch
+    {
+        Contestant.Limit or Contestant.DatagramLimit => "the limit",
+        Contestant.SegmentLimit => "the limit with segmentation",
+        _ => Contestant.Find(contestant)!.Title,
+    };
 }

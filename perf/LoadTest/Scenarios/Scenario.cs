@@ -12,6 +12,9 @@ namespace Peregrine.LoadTest.Scenarios;
 /// <param name="Metrics">The columns of its table; the first is plotted.</param>
 internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, string Description, IReadOnlyList<Metric> Metrics)
 {
+    private const string Trains =
+        "The client's kernel takes what a client sends together in one piece (UDP_SEGMENT) and may give answers so (UDP_GRO), and it leaves 30 µs between receives, as a network card does for another machine; a server gets pieces only if it asks for them.";
+
     private static readonly Metric[] OfEcho =
         [Metric.MessagesPerSecond, Metric.P50, Metric.P99, Metric.P999, Metric.CpuPerMessage, Metric.ServerCore, Metric.ClientCore];
 
@@ -52,9 +55,11 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
             [Metric.Truncated, Metric.Reset]),
         Broadcast(100),
         Broadcast(1_000),
-        DatagramEcho("udp-pingpong", new Load(16, 1, 64), "Small datagrams, one at a time from each client."),
-        DatagramEcho("udp-pipelined", new Load(16, 16, 64), "Small datagrams, many at a time from each client."),
-        DatagramEcho("udp-1k", new Load(64, 16, 1_024), "Larger datagrams of many clients."),
+        DatagramEcho("udp-pingpong", ScenarioKind.DatagramEcho, new Load(16, 1, 64), "Small datagrams, one at a time from each client."),
+        DatagramEcho("udp-pipelined", ScenarioKind.DatagramTrains, new Load(16, 16, 64), $"Small datagrams, many at a time from each client. {Trains}"),
+        DatagramEcho("udp-pipelined-separate", ScenarioKind.DatagramEcho, new Load(16, 16, 64),
+            "The same, and the client's kernel takes and gives each datagram by itself: the client may be the limit."),
+        DatagramEcho("udp-1k", ScenarioKind.DatagramTrains, new Load(64, 16, 1_024), $"Larger datagrams of many clients. {Trains}"),
         new("udp-sink", ScenarioKind.DatagramSink, new Load(16, 64, 64),
             "Datagrams one way, from clients that nothing holds back. Those that are received are those that the kernel did not drop for want of room; with what it dropped they are what was sent, exactly.",
             [Metric.ReceivedPerSecond, Metric.Lost, Metric.CpuPerDatagram, Metric.ServerCore, Metric.ClientCore]),
@@ -77,13 +82,14 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
     };
 
     /// <summary>Whether it is about datagrams, not about connections.</summary>
-    public bool IsDatagram => Kind is ScenarioKind.DatagramEcho or ScenarioKind.DatagramSink or ScenarioKind.DatagramStream or ScenarioKind.DatagramAllocations;
+    public bool IsDatagram => Kind is ScenarioKind.DatagramEcho or ScenarioKind.DatagramTrains
+        or ScenarioKind.DatagramSink or ScenarioKind.DatagramStream or ScenarioKind.DatagramAllocations;
 
     /// <summary>The contestant that the others are compared with.</summary>
     public string Reference => IsDatagram ? Contestant.DatagramReference : Contestant.Reference;
 
-    /// <summary>The contestant that none can beat by much.</summary>
-    public string Limit => IsDatagram ? Contestant.DatagramLimit : Contestant.Limit;
+    /// <summary>The contestants that none can beat by much.</summary>
+    public IReadOnlyList<string> Limits => IsDatagram ? [Contestant.DatagramLimit, Contestant.SegmentLimit] : [Contestant.Limit];
 
     /// <summary>The load in words.</summary>
     public string LoadInWords => Load.Describe(IsDatagram ? "client" : "connection");
@@ -106,8 +112,7 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
 
     public static Scenario Echo(string name, Load load, string description) => new(name, ScenarioKind.Echo, load, description, OfEcho);
 
-    private static Scenario DatagramEcho(string name, Load load, string description) =>
-        new(name, ScenarioKind.DatagramEcho, load, description, OfDatagramEcho);
+    private static Scenario DatagramEcho(string name, ScenarioKind kind, Load load, string description) => new(name, kind, load, description, OfDatagramEcho);
 
     private static Scenario Broadcast(int receivers) => new(
         $"broadcast-{receivers}", ScenarioKind.Broadcast, new Load(receivers, 16, 32),

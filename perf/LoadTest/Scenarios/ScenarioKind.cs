@@ -15,6 +15,10 @@ internal enum ScenarioKind
     Ends,
     Broadcast,
     DatagramEcho,
+
+    /// <summary>The same, and the client's kernel takes what one peer sends together in one piece (UDP_SEGMENT), and gives what comes in one (UDP_GRO).</summary>
+    DatagramTrains,
+
     DatagramSink,
     DatagramStream,
     DatagramAllocations,

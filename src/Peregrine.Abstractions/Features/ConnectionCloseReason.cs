@@ -68,4 +68,7 @@ public enum ConnectionCloseReason
 
     /// <summary>A handshake, such as that of TLS, has failed: the peer speaks something else, or may not connect.</summary>
     HandshakeFailed,
+
+    /// <summary>This connection alone was asked to end, as by an administrator, and its handler ended because of it.</summary>
+    CloseRequested,
 }

@@ -76,12 +76,15 @@ internal sealed class ConnectionTracker
         }
     }
 
-    /// <summary>Adds some of the connections, those before <paramref name="end"/>, and returns where the next ones end; 0 at the last.</summary>
-    public int AddSome(int end, List<ServerConnection> some)
+    /// <summary>
+    /// Adds some of the connections, those before <paramref name="end"/>, and returns where the next ones end; 0 at the last. One that comes or goes
+    /// meanwhile may be met twice; one that stays is never left out.
+    /// </summary>
+    public int AddSome(int end, List<ServerConnection> connections)
     {
         lock (_lock)
         {
-            return _live.AddSome(end, some);
+            return _live.AddSome(end, connections);
         }
     }
 

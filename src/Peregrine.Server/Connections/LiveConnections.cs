@@ -73,14 +73,14 @@ internal sealed class LiveConnections
         return start;
     }
 
-    /// <summary>The same for all of them.</summary>
-    public int AddSome(int end, List<ServerConnection> some)
+    /// <summary>The same, of all connections.</summary>
+    public int AddSome(int end, List<ServerConnection> connections)
     {
         end = Math.Min(end, _count);
         var start = Math.Max(0, end - Stretch);
-        foreach (ref var entry in _entries.AsSpan(start..end))
+        foreach (ref readonly var entry in _entries.AsSpan(start..end))
         {
-            some.Add(entry.Connection);
+            connections.Add(entry.Connection);
         }
 
         return start;

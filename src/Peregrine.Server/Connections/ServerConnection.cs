@@ -20,6 +20,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private volatile bool _isReleasing;
     private volatile ConnectionSpan? _span;
     private readonly long _acceptedAt;
+    private volatile bool _isAskedAlone;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
     {
@@ -27,6 +28,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         _connection = connection;
         _tracker = tracker;
         _acceptedAt = ConnectionSpan.IsEnabled ? Clock.GetUtcNow().UtcTicks : 0;
+        StartedAt = tracker.Contract.Clock.GetTimestamp();
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
         connection.Features.Set<IConnectionLifetimeNotificationFeature>(this);
         Supervision = new ConnectionSupervision(this);
@@ -34,6 +36,9 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     /// <summary>For whom it is counted; what middleware makes of its address later does not matter.</summary>
     public PeerNetwork Network { get; }
+
+    /// <summary>The clock's timestamp of its start.</summary>
+    public long StartedAt { get; }
 
     /// <summary>Its timeouts and limits.</summary>
     public ConnectionSupervision Supervision { get; }
@@ -79,6 +84,13 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     /// <summary>A handshake has begun, or ended.</summary>
     public void OnHandshake(bool hasBegun) => _span?.OnHandshake(hasBegun);
+
+    /// <summary>Asks the handler to end, while the others go on.</summary>
+    public void RequestCloseAlone()
+    {
+        _isAskedAlone = !_closeRequested.IsFired;
+        RequestClose();
+    }
 
     /// <summary>Resets the connection because the time for its end is over.</summary>
     public void Abort() => Abort(ConnectionCloseReason.DrainDeadline, new ConnectionAbortedException("The server's shutdown timeout is over."));
@@ -141,7 +153,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     {
         try
         {
-            var started = Clock.GetTimestamp();
             var isMeasured = _tracker.Contract.Metrics.IsDurationEnabled;
 
             // A category that is off altogether spares the application's entries the scope, too, and the connection its cost.
@@ -168,14 +179,14 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
             Supervision.EndHandshake();
             _span?.OnHandlerEnded();
             var isStopping = _closeRequested.IsFired;
-            _close.TrySetReason(isStopping ? ConnectionCloseReason.ServerStopping : ConnectionCloseReason.HandlerCompleted);
+            _close.TrySetReason(!isStopping ? ConnectionCloseReason.HandlerCompleted : _isAskedAlone ? ConnectionCloseReason.CloseRequested : ConnectionCloseReason.ServerStopping);
             if (isStopping && failure is null)
             {
                 await LetPeerCloseAsync().ConfigureAwait(false);
             }
 
             await CloseAsync(failure).ConfigureAwait(false);
-            TellEnd(Clock.GetElapsedTime(started), isMeasured, isLogged, failure);
+            TellEnd(Clock.GetElapsedTime(StartedAt), isMeasured, isLogged, failure);
         }
         finally
         {

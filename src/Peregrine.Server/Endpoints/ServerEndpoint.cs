@@ -15,6 +15,8 @@ public sealed class ServerEndpoint
         Addresses = addresses;
     }
 
+    internal Connections.ConnectionTracker? Tracker => (_running as RunningEndpoint)?.Connections;
+
     /// <summary>The endpoint's name in configuration and log; the url, if it was given none.</summary>
     public string Name { get; }
 

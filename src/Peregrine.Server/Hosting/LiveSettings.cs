@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
+using Peregrine.Server.Admin;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 
@@ -21,6 +22,7 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
     private readonly Lock _reloading = new();
     private readonly IDisposable? _subscription;
     private volatile Snapshot? _current;
+    private volatile SettingChanges _changes = SettingChanges.None;
     private event Action? Changed;
 
     public LiveSettings(ServerSettings settings, Func<DescriptorBudget> budget, IConfiguration? configuration, ILoggerFactory loggerFactory)
@@ -33,6 +35,9 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
     /// <exception cref="PeregrineStartException">A setting is unknown or has a value that it cannot have.</exception>
     public Snapshot Current => _current ?? Load();
+
+    /// <summary>What was changed over the configuration, since it has changed last.</summary>
+    public SettingChanges Changes => _changes;
 
     PeregrineOptions IOptionsMonitor<PeregrineOptions>.CurrentValue => Current.Server;
 
@@ -69,17 +74,32 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
     public void Dispose() => _subscription?.Dispose();
 
+    /// <summary>Changes settings over the configuration, until it changes.</summary>
+    /// <exception cref="PeregrineStartException">A change is wrong, or the configuration is by now: nothing has changed.</exception>
+    public void Change(IReadOnlyDictionary<string, string?> settings)
+    {
+        lock (_reloading)
+        {
+            var changes = _changes.With(settings);
+            _current = Read(changes);
+            _changes = changes;
+            ServerLog.SettingsChangedByAdmin(_logger, string.Join(", ", settings.Select(static setting => $"{setting.Key} = {setting.Value ?? "as configured"}")));
+            Tell();
+        }
+    }
+
     private Snapshot Load()
     {
         lock (_reloading)
         {
-            return _current ??= Read();
+            return _current ??= Read(SettingChanges.None);
         }
     }
 
-    private Snapshot Read()
+    private Snapshot Read(SettingChanges changes)
     {
         var read = new Snapshot(_settings.ReadOptions(), _settings.ReadEndpoints(), _settings.ReadDatagramEndpoints());
+        changes.Apply(read.Server, read.Endpoints);
         _budget.Value.Apply(read.Server.Limits);
         return read;
     }
@@ -95,7 +115,7 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
 
             try
             {
-                _current = Read();
+                _current = Read(SettingChanges.None);
             }
             catch (Exception exception) // A provider of the application may throw anything.
             {
@@ -104,18 +124,28 @@ internal sealed class LiveSettings : IOptionsMonitor<PeregrineOptions>, IOptions
             }
 
             ServerLog.SettingsChanged(_logger);
-
-            // Inside, so that of two changes at once the later one is told last.
-            foreach (var listener in Changed?.GetInvocationList() ?? [])
+            if (_changes.Values.Count > 0)
             {
-                try
-                {
-                    ((Action)listener)();
-                }
-                catch (Exception exception)
-                {
-                    ServerLog.SettingsListenerFailed(_logger, exception);
-                }
+                ServerLog.AdminChangesGone(_logger, string.Join(", ", _changes.Values.Keys));
+                _changes = SettingChanges.None;
+            }
+
+            Tell();
+        }
+    }
+
+    /// <summary>Under the lock, so that of two changes at once the later one is told last.</summary>
+    private void Tell()
+    {
+        foreach (var listener in Changed?.GetInvocationList() ?? [])
+        {
+            try
+            {
+                ((Action)listener)();
+            }
+            catch (Exception exception)
+            {
+                ServerLog.SettingsListenerFailed(_logger, exception);
             }
         }
     }

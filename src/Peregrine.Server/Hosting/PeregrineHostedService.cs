@@ -1,10 +1,13 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Peregrine.Server.Accept;
+using Peregrine.Server.Admin;
+using Peregrine.Server.Admin.Listening;
 using Peregrine.Server.Admission;
 using Peregrine.Server.Connections;
 using Peregrine.Server.Datagrams;
@@ -32,6 +35,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private readonly IServiceProvider _services;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILoggerFactory _loggerFactory;
+    private readonly IMeterFactory _meters;
+    private readonly PeregrineAdmin _administration;
     private readonly TimeProvider _clock;
     private readonly bool _isSystemdTold;
     private readonly GuardedLogger _logger;
@@ -41,6 +46,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private List<DatagramEndpoint> _datagrams = [];
     private PeregrineOptions _options = new();
     private ServerAdmission? _admission;
+    private AdminListener? _adminListener;
     private AcceptWatchdog? _watchdog;
     private ServerHeartbeat? _heartbeat;
     private HealthProbe? _probe;
@@ -49,7 +55,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
 
     public PeregrineHostedService(
         PeregrineBuilder builder, ServerSettings settings, LiveSettings live, PeregrineServer server, ServerHealth health, IServiceProvider services, IHostApplicationLifetime lifetime,
-        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, ISystemdNotifier? systemd = null)
+        ILoggerFactory loggerFactory, IMeterFactory meters, TimeProvider clock, PeregrineAdmin administration, ISystemdNotifier? systemd = null)
     {
         _builder = builder;
         _settings = settings;
@@ -59,6 +65,8 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _services = services;
         _lifetime = lifetime;
         _loggerFactory = loggerFactory;
+        _meters = meters;
+        _administration = administration;
         _clock = clock;
         _isSystemdTold = systemd?.IsEnabled == true;
         _logger = new GuardedLogger(loggerFactory.CreateLogger(ServerLog.Category));
@@ -141,6 +149,11 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
     private async Task StopAsync(ServerStop stop, CancellationToken cancellationToken)
     {
         await stop.RunAsync(cancellationToken).ConfigureAwait(false);
+        if (_adminListener is not null)
+        {
+            await _adminListener.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_probe is not null)
         {
             await _probe.DisposeAsync().ConfigureAwait(false);
@@ -174,6 +187,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         var running = new List<RunningEndpoint>();
         var datagrams = new List<DatagramEndpoint>();
         var bound = new List<ServerEndpoint>();
+        Socket? admin;
         try
         {
             foreach (var settings in settingsNow.Endpoints)
@@ -204,6 +218,7 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
             }
 
             _probe = await HealthSettings.BindAsync(_options.Health, _health, _clock, _logger).ConfigureAwait(false);
+            admin = AdminSettings.Listen(_options.Admin);
         }
         catch
         {
@@ -230,6 +245,13 @@ internal sealed class PeregrineHostedService : IHostedLifecycleService, IAsyncDi
         _datagrams = datagrams;
         _server.Endpoints = bound;
         _server.Admission = _admission;
+        if (admin is not null)
+        {
+            _adminListener = new AdminListener(
+                admin, Path.GetFullPath(_options.Admin.Socket!), peer => OwnerSocket.IsOwner(peer, admin), new AdminRequests(_server, _administration, _clock), _meters,
+                _clock, _logger);
+        }
+
         var ports = bound.Where(endpoint => endpoint.Datagrams is null).SelectMany(endpoint => endpoint.Addresses).OfType<IPEndPoint>().Select(address => address.Port).Distinct().ToList();
         if (_builder.Transport is null && ports.Count > 0)
         {

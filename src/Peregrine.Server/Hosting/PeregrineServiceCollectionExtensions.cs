@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Peregrine;
 using Peregrine.Server;
+using Peregrine.Server.Admin;
 using Peregrine.Server.Datagrams;
 using Peregrine.Server.Endpoints;
 using Peregrine.Server.Health;
@@ -60,6 +61,9 @@ public static class PeregrineServiceCollectionExtensions
         services.AddSingleton<IOptionsMonitor<PeregrineOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddSingleton<IOptionsMonitor<EndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
         services.AddSingleton<IOptionsMonitor<DatagramEndpointOptions>>(static provider => provider.GetRequiredService<LiveSettings>());
+        services.TryAddSingleton(static provider => new PeregrineAdmin(
+            provider.GetRequiredService<PeregrineServer>(), provider.GetRequiredService<LiveSettings>(), provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>()));
         services.AddHostedService<PeregrineHostedService>();
         services.AddHostedService(provider => new SystemdWatchdog(
             provider.GetService<ISystemdNotifier>(), Environment.GetEnvironmentVariable, Environment.ProcessId, provider.GetRequiredService<TimeProvider>(),

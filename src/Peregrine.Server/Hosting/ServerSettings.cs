@@ -51,7 +51,7 @@ internal sealed class ServerSettings
         Configure(options);
         if (_configuration?.GetSection(Root) is { } root)
         {
-            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.StopHostWhenListenerIsGone), nameof(PeregrineOptions.Limits), HealthSettings.Section, "Endpoints"]);
+            root.CheckKeys("Peregrine", [.. s_times.Select(time => time.Name), nameof(PeregrineOptions.StopHostWhenListenerIsGone), nameof(PeregrineOptions.Limits), HealthSettings.Section, nameof(PeregrineOptions.Admin), "Endpoints"]);
             root.GetSection("Endpoints").CheckIsSection();
             foreach (var (name, get, set) in s_times)
             {
@@ -60,6 +60,7 @@ internal sealed class ServerSettings
 
             options.StopHostWhenListenerIsGone = root.Read(
                 nameof(options.StopHostWhenListenerIsGone), options.StopHostWhenListenerIsGone, StrictSection.ParseBoolean, "true or false");
+            AdminSettings.Read(root.GetSection(nameof(options.Admin)), options.Admin);
         }
 
         HealthSettings.Read(_configuration?.GetSection($"{Root}:{HealthSettings.Section}"), options.Health);

@@ -18,6 +18,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
 
     // As above, and anew when a handshake ends: middleware such as TLS keeps bytes of its own.
     private volatile IConnectionBufferFeature? _buffers;
+    private volatile ITlsConnectionFeature? _tls;
     private PeerProgress _progress;
     private TimeoutOverrides? _overrides;
     private HandshakeTurn? _handshake;
@@ -52,6 +53,15 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
 
     /// <summary>What it has moved by now.</summary>
     public TrafficCounts Traffic => _counts is null ? default : new(_counts.BytesReceived, _counts.BytesSent, _buffers?.SendPendingTime ?? TimeSpan.Zero);
+
+    /// <summary>How many bytes have passed, if its transport tells.</summary>
+    public IConnectionByteCountFeature? Counts => _counts;
+
+    /// <summary>What the last handshake has brought, if it was one of TLS.</summary>
+    public ITlsConnectionFeature? Tls => _tls;
+
+    /// <summary>How long ago a beat has seen its peer send or acknowledge something; null where nothing counts that.</summary>
+    public TimeSpan? Quiet => _counts is null ? null : _progress.Quiet(Endpoint.Server.Clock.Now);
 
     /// <summary>How often what <see cref="Look"/> goes by has changed.</summary>
     public int Changes => unchecked(Volatile.Read(ref _changes) + Endpoint.Changes);
@@ -233,6 +243,7 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         if (Interlocked.Exchange(ref _handshake, null) is { } turn)
         {
             _buffers = _owner.Context.Features.Get<IConnectionBufferFeature>();
+            _tls = _owner.Context.Features.Get<ITlsConnectionFeature>();
             EndRest();
             _owner.OnHandshake(hasBegun: false);
             Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));

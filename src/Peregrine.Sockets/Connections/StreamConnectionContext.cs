@@ -80,7 +80,8 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
 
     public override string ConnectionId
     {
-        get => _connectionId ??= ConnectionIds.Next();
+        // The handler and whoever lists the connections may ask at once: they see the same.
+        get => _connectionId ?? Interlocked.CompareExchange(ref _connectionId, ConnectionIds.Next(), null) ?? _connectionId;
         set => _connectionId = value;
     }
 

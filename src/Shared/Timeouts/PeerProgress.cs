@@ -15,6 +15,8 @@ internal struct PeerProgress(uint now)
     /// <summary>Beats come a little early and late: whole seconds after one, the next would do by a hair, or not.</summary>
     private const uint Jitter = 50;
 
+    private const int LongestStepBack = 60_000;
+
     private readonly uint _startedAt = now;
     private uint _activeAt = now;
     private uint _tookAt;
@@ -27,6 +29,14 @@ internal struct PeerProgress(uint now)
 
     /// <summary>How many bytes the peer has sent and acknowledged between the last two beats.</summary>
     public readonly uint Moved => _moved;
+
+    /// <summary>How long ago the peer moved something, or began: to a second, and up to 49 days.</summary>
+    public readonly TimeSpan Quiet(uint now)
+    {
+        // Less than nothing where the clock was set back after a long pause of the process.
+        var ago = Since(_activeAt, now);
+        return TimeSpan.FromMilliseconds(ago is < 0 and > -LongestStepBack ? 0 : unchecked((uint)ago));
+    }
 
     /// <summary>Looks at what has happened since the last beat.</summary>
     /// <param name="now">The beat.</param>

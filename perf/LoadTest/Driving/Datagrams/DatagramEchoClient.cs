@@ -5,10 +5,10 @@ internal sealed class DatagramEchoClient : IEchoClient
 {
     private readonly DatagramEchoLoop[] _loops;
 
-    public DatagramEchoClient(Load load, Target target)
+    public DatagramEchoClient(Load load, Target target, bool inTrains)
     {
         var loops = Math.Min(Environment.ProcessorCount, load.Connections);
-        _loops = [.. Enumerable.Range(0, loops).Select(i => new DatagramEchoLoop(load, target.Port, (load.Connections + i) / loops))];
+        _loops = [.. Enumerable.Range(0, loops).Select(i => new DatagramEchoLoop(load, target.Port, (load.Connections + i) / loops, inTrains))];
     }
 
     public long Answered => _loops.Sum(loop => loop.Answered);

@@ -2,12 +2,12 @@ using Peregrine.LoadTest.Results;
 
 namespace Peregrine.LoadTest.Driving.Datagrams;
 
-/// <summary>Datagrams, and the same datagrams back.</summary>
-internal sealed class DatagramEchoDrive(Load load, Target target) : IDrive
+/// <summary>Datagrams, and the same datagrams back: each by itself, or in trains, which the kernel takes and gives in one piece.</summary>
+internal sealed class DatagramEchoDrive(Load load, Target target, bool inTrains) : IDrive
 {
     public async Task<Measurement> RunAsync(CancellationToken cancellationToken)
     {
-        using var client = new DatagramEchoClient(load, target);
+        using var client = new DatagramEchoClient(load, target, inTrains);
         var window = new MeasuringWindow();
         var running = client.RunAsync(window);
         await window.RunAsync(load, target.Process, running, cancellationToken);

@@ -12,6 +12,12 @@ internal sealed class DatagramEchoLoop : IDisposable
 {
     private const int MostTogether = 64;
     private const int ReceiveBuffer = 4 << 20;
+
+    // The largest datagram, which is the largest piece too; and some lines of the cache more, or all pieces would begin in the same few of its sets.
+    private const int RoomForPiece = 65_536 + 1_088;
+
+    // Time for a train to come together that a server answers one by one. Short enough that the fastest server, with what else is in flight, never waits for it.
+    private static readonly TimeSpan ReceiveInterval = TimeSpan.FromMicroseconds(30);
     private static readonly TimeSpan WaitAtMost = TimeSpan.FromMilliseconds(50);
 
     // Longer than any answer takes; short, so that what is lost does not hold its client up for a whole round.
@@ -21,19 +27,34 @@ internal sealed class DatagramEchoLoop : IDisposable
     private readonly DatagramSocket _socket = DatagramSocket.OfManyAddresses().WithReceiveTimeout(WaitAtMost);
     private readonly DatagramEchoPeer[] _peers;
     private readonly DatagramVector _incoming;
-    private readonly DatagramVector _outgoing;
-    private readonly Polling _polling = new();
-    private int _owed;
+    private readonly IOutgoingDatagrams _outgoing;
+    private readonly Func<int> _look;
+    private readonly Func<int> _wait;
+    private readonly Polling _polling;
 
-    public DatagramEchoLoop(Load load, int port, int peers)
+    /// <param name="load">The load, of all loops.</param>
+    /// <param name="port">The server's.</param>
+    /// <param name="peers">How many of its clients this one drives.</param>
+    /// <param name="inTrains">Whether the kernel takes and gives what belongs together in one piece, or each datagram by itself.</param>
+    public DatagramEchoLoop(Load load, int port, int peers, bool inTrains)
     {
         _peers = [.. Enumerable.Range(0, peers).Select(index => new DatagramEchoPeer(load, index))];
         _socket.AskForReceiveBuffer(ReceiveBuffer);
-        _outgoing = new DatagramVector(MostTogether, load.Size);
-        _outgoing.SetServer(port);
+        _polling = new Polling(inTrains ? ReceiveInterval : TimeSpan.Zero);
+        if (inTrains)
+        {
+            _socket = _socket.WithSegmentation().WithCoalescing();
+            _outgoing = new DatagramTrains(_socket, port, peers, load);
+            _incoming = new DatagramVector(MostTogether, RoomForPiece);
+        }
+        else
+        {
+            // One byte more: an answer that is too long is seen as that.
+            _outgoing = new SeparateDatagrams(_socket, port, MostTogether, load.Size);
+            _incoming = new DatagramVector(MostTogether, load.Size + 1);
+        }
 
-        // One byte more: an answer that is too long is seen as that.
-        _incoming = new DatagramVector(MostTogether, load.Size + 1);
+        (_look, _wait) = (() => _socket.TryReceive(_incoming), () => _socket.Receive(_incoming));
     }
 
     public Latencies Latencies { get; } = new();
@@ -54,7 +75,7 @@ internal sealed class DatagramEchoLoop : IDisposable
         Start(heard);
         while (!window.Enough || !Array.TrueForAll(_peers, peer => peer.IsQuiet))
         {
-            var count = _polling.Next(() => _socket.TryReceive(_incoming), () => _socket.Receive(_incoming), window.IsOpen);
+            var count = _polling.Next(_look, _wait, window.IsOpen);
             var now = Stopwatch.GetTimestamp();
             OnReceived(count, now, window.IsOpen ? Latencies : null, !window.Enough);
             heard = count > 0 ? now : heard;
@@ -88,7 +109,7 @@ internal sealed class DatagramEchoLoop : IDisposable
             }
         }
 
-        SendOwed();
+        _outgoing.Send();
     }
 
     private void OnReceived(int count, long now, Latencies? latencies, bool maySend)
@@ -102,27 +123,35 @@ internal sealed class DatagramEchoLoop : IDisposable
                 throw new InvalidDataException("A datagram came to an address that sent none.");
             }
 
-            if (_peers[peer].TryTake(_incoming.Received(i)) is not var (slot, since))
+            var piece = _incoming.Received(i);
+            var size = _incoming.SegmentSize(i);
+            do
             {
-                continue;
-            }
+                var answer = piece[..Math.Min(size, piece.Length)];
+                piece = piece[answer.Length..];
+                if (_peers[peer].TryTake(answer) is not var (slot, since))
+                {
+                    continue;
+                }
 
-            // Those that were sent together and came back together took the same time: one record for all.
-            if (since != togetherSince)
-            {
-                latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
-                (together, togetherSince) = (0, since);
-            }
+                // Those that were sent together and came back together took the same time: one record for all.
+                if (since != togetherSince)
+                {
+                    latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
+                    (together, togetherSince) = (0, since);
+                }
 
-            together++;
-            if (maySend)
-            {
-                SendNext(peer, slot, now);
+                together++;
+                if (maySend)
+                {
+                    SendNext(peer, slot, now);
+                }
             }
+            while (piece.Length > 0);
         }
 
         latencies?.Record(Stopwatch.GetElapsedTime(togetherSince, now), together);
-        SendOwed();
+        _outgoing.Send();
     }
 
     private void ResendLost(long now)
@@ -131,34 +160,15 @@ internal sealed class DatagramEchoLoop : IDisposable
         {
             for (var slot = 0; slot < _peers[peer].Depth; slot++)
             {
-                if (_peers[peer].TryWriteLost(slot, _outgoing[_owed], now, LostAfter))
+                if (_peers[peer].IsLost(slot, now, LostAfter))
                 {
-                    Add(peer);
+                    _peers[peer].WriteAgain(slot, _outgoing.Next(peer), now);
                 }
             }
         }
 
-        SendOwed();
+        _outgoing.Send();
     }
 
-    private void SendNext(int peer, int slot, long now)
-    {
-        _peers[peer].WriteNext(slot, _outgoing[_owed], now);
-        Add(peer);
-    }
-
-    private void Add(int peer)
-    {
-        _outgoing.SetSource(_owed, BinaryPrimitives.ReverseEndianness(SourceAddresses.Loopback + (uint)peer));
-        if (++_owed == _outgoing.Count)
-        {
-            SendOwed();
-        }
-    }
-
-    private void SendOwed()
-    {
-        _socket.Send(_outgoing, _owed);
-        _owed = 0;
-    }
+    private void SendNext(int peer, int slot, long now) => _peers[peer].WriteNext(slot, _outgoing.Next(peer), now);
 }

@@ -51,18 +51,16 @@ internal sealed class DatagramEchoPeer
         Write(slot, datagram);
     }
 
-    /// <summary>Writes the one of a slot again, if it has waited for its answer for this time.</summary>
-    public bool TryWriteLost(int slot, Span<byte> datagram, long now, TimeSpan timeout)
-    {
-        if (_sentAt[slot] == Nothing || Stopwatch.GetElapsedTime(_sentAt[slot], now) <= timeout)
-        {
-            return false;
-        }
+    /// <summary>Whether the one of a slot has waited for its answer for this time.</summary>
+    public bool IsLost(int slot, long now, TimeSpan timeout) =>
+        _sentAt[slot] != Nothing && Stopwatch.GetElapsedTime(_sentAt[slot], now) > timeout;
 
+    /// <summary>Writes the one of a slot again.</summary>
+    public void WriteAgain(int slot, Span<byte> datagram, long now)
+    {
         Resent++;
         _sentAt[slot] = now;
         Write(slot, datagram);
-        return true;
     }
 
     /// <summary>The slot whose answer it is, and since when it was in flight; null if it is one that has come before.</summary>

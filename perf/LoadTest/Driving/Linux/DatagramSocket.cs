@@ -17,6 +17,7 @@ internal readonly unsafe struct DatagramSocket
     private const int ReceiveBuffer = 8;
     private const int ReceiveTimeout = 20;
     private const int LevelUdp = 17;
+    private const int SendSegmented = 103;
     private const int ReceiveCoalesced = 104;
 
     private DatagramSocket(NativeSocket descriptor) => Descriptor = descriptor;
@@ -63,6 +64,16 @@ internal readonly unsafe struct DatagramSocket
         return this;
     }
 
+    /// <summary>Makes sure that the kernel cuts what is sent in one piece (UDP_SEGMENT, udp(7)): one that does not know it would send the piece. Nothing is cut that does not ask for it.</summary>
+    /// <exception cref="IOException">It does not.</exception>
+    public DatagramSocket WithSegmentation()
+    {
+        var none = 0;
+        return Libc.SetSocketOption(Descriptor.Number, LevelUdp, SendSegmented, &none, sizeof(int)) == 0
+            ? this
+            : throw new IOException($"The kernel refuses UDP_SEGMENT ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}): this client needs Linux 4.18 or later.");
+    }
+
     /// <summary>A receive that waits ends after this time.</summary>
     public DatagramSocket WithReceiveTimeout(TimeSpan timeout)
     {
@@ -78,14 +89,15 @@ internal readonly unsafe struct DatagramSocket
     public int Receive(DatagramVector into) => Receive(into, WaitForOne);
 
     /// <summary>Sends the first so many.</summary>
-    public void Send(DatagramVector datagrams, int count)
+    /// <param name="call">What an error is told of.</param>
+    public void Send(DatagramVector datagrams, int count, string call = "sendmmsg")
     {
         for (var sent = 0; sent < count;)
         {
             var result = Libc.SendMany(Descriptor.Number, datagrams.Headers + sent, (uint)(count - sent), 0);
             if (result >= 0 || Marshal.GetLastPInvokeError() != Interrupted)
             {
-                sent += Checked(result, "sendmmsg");
+                sent += Checked(result, call);
             }
         }
     }

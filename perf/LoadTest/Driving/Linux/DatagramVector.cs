@@ -9,12 +9,17 @@ internal sealed unsafe class DatagramVector : IDisposable
     private const int LevelIp = 0;
     private const int PacketInformation = 8;
     private const int LevelUdp = 17;
+    private const int Segmented = 103;
     private const int Coalesced = 104;
 
-    // cmsghdr: length, level, type; then the data (cmsg(3)). The largest that is asked for is an in_pktinfo: interface, address of this side, destination.
+    // cmsghdr: length, level, type; then the data, and what aligns the next one (cmsg(3)). An in_pktinfo: interface, address of this side, destination.
     private const int ControlHeaderSize = 16;
+    private const int ControlAlignment = 8;
     private const int PacketInformationSize = 12;
-    private const int ControlSize = ControlHeaderSize + 16;
+    private const int SourceSpace = ControlHeaderSize + 16;
+
+    // An address and a segment size: two bytes when it is told, four when it is asked for.
+    private const int ControlSize = SourceSpace + ControlHeaderSize + ControlAlignment;
 
     private readonly int _size;
     private readonly Part* _parts;
@@ -62,11 +67,11 @@ internal sealed unsafe class DatagramVector : IDisposable
 
     /// <summary>The size of the datagrams that were received in one piece there, of which only the last may be smaller: all of it, if it is one.</summary>
     public int SegmentSize(int index) =>
-        HasControl(index, LevelUdp, Coalesced, sizeof(int)) ? Unsafe.ReadUnaligned<int>(Data(index)) : (int)Headers[index].Length;
+        Control(index, LevelUdp, Coalesced, sizeof(int)) is var data && data is not null ? Unsafe.ReadUnaligned<int>(data) : (int)Headers[index].Length;
 
     /// <summary>To which address of this side it was sent, in network order; 0 if that is not known.</summary>
     public uint Destination(int index) =>
-        HasControl(index, LevelIp, PacketInformation, PacketInformationSize) ? Unsafe.ReadUnaligned<uint>(Data(index) + (2 * sizeof(uint))) : 0;
+        Control(index, LevelIp, PacketInformation, PacketInformationSize) is var data && data is not null ? Unsafe.ReadUnaligned<uint>(data + (2 * sizeof(uint))) : 0;
 
     /// <summary>Where all go from a socket that is not connected: a port of 127.0.0.1.</summary>
     public void SetServer(int port)
@@ -82,13 +87,22 @@ internal sealed unsafe class DatagramVector : IDisposable
     /// <summary>From which address of this side it is to be sent, in network order.</summary>
     public void SetSource(int index, uint address)
     {
-        var control = (byte*)Headers[index].Control;
-        Unsafe.WriteUnaligned(control, (nuint)(ControlHeaderSize + PacketInformationSize));
-        Unsafe.WriteUnaligned(control + sizeof(nuint), LevelIp);
-        Unsafe.WriteUnaligned(control + sizeof(nuint) + sizeof(int), PacketInformation);
-        Unsafe.WriteUnaligned(Data(index), 0);
-        Unsafe.WriteUnaligned(Data(index) + sizeof(uint), address);
-        Headers[index].ControlLength = ControlSize;
+        var data = WriteControl((byte*)Headers[index].Control, LevelIp, PacketInformation, PacketInformationSize);
+        Unsafe.WriteUnaligned(data, 0);
+        Unsafe.WriteUnaligned(data + sizeof(uint), address);
+        Headers[index].ControlLength = SourceSpace;
+    }
+
+    /// <summary>How many datagrams of one size it is, which lie behind each other: the kernel cuts it (UDP_SEGMENT, udp(7)). Its source is set before.</summary>
+    public void SetTrain(int index, int datagrams, int size)
+    {
+        _parts[index].Length = (nuint)(datagrams * size);
+        if (datagrams > 1)
+        {
+            var data = WriteControl((byte*)Headers[index].Control + SourceSpace, LevelUdp, Segmented, sizeof(ushort));
+            Unsafe.WriteUnaligned(data, (ushort)size);
+            Headers[index].ControlLength = ControlSize;
+        }
     }
 
     /// <summary>Before each receive: the kernel writes over it.</summary>
@@ -109,14 +123,33 @@ internal sealed unsafe class DatagramVector : IDisposable
         NativeMemory.Free(_server);
     }
 
-    private bool HasControl(int index, int level, int type, int size)
+    // The data of the first control message of a kind; null if there is none.
+    private byte* Control(int index, int level, int type, int size)
     {
-        var control = (byte*)Headers[index].Control;
-        return Headers[index].ControlLength >= (nuint)(ControlHeaderSize + size)
-            && Unsafe.ReadUnaligned<int>(control + sizeof(nuint)) == level && Unsafe.ReadUnaligned<int>(control + sizeof(nuint) + sizeof(int)) == type;
+        var next = (byte*)Headers[index].Control;
+        var left = (int)Headers[index].ControlLength;
+        while (left >= ControlHeaderSize + size)
+        {
+            if (Unsafe.ReadUnaligned<int>(next + sizeof(nuint)) == level && Unsafe.ReadUnaligned<int>(next + sizeof(nuint) + sizeof(int)) == type)
+            {
+                return next + ControlHeaderSize;
+            }
+
+            var length = ((int)Unsafe.ReadUnaligned<nuint>(next) + ControlAlignment - 1) & -ControlAlignment;
+            next += length;
+            left -= length;
+        }
+
+        return null;
     }
 
-    private byte* Data(int index) => (byte*)Headers[index].Control + ControlHeaderSize;
+    private static byte* WriteControl(byte* control, int level, int type, int size)
+    {
+        Unsafe.WriteUnaligned(control, (nuint)(ControlHeaderSize + size));
+        Unsafe.WriteUnaligned(control + sizeof(nuint), level);
+        Unsafe.WriteUnaligned(control + sizeof(nuint) + sizeof(int), type);
+        return control + ControlHeaderSize;
+    }
 
     // mmsghdr: a msghdr, whose size is a multiple of a pointer's, and the length.
     internal struct Header
