@@ -50,7 +50,11 @@ internal sealed class TmuxTerminal : IAsyncDisposable
     /// <summary>Whether it shows the screen and the cursor that it had before a program took the whole of it.</summary>
     public async Task<bool> IsRestoredAsync() => (await RunAsync("display-message -p '#{alternate_on} #{cursor_flag}'")).Trim() == "0 1";
 
-    public async ValueTask DisposeAsync() => await RunAsync("kill-server");
+    public async ValueTask DisposeAsync()
+    {
+        await RunAsync("kill-server");
+        File.Delete(_socket);
+    }
 
     private Task<string> RunAsync(string command) => ClientProcess.RunShellAsync($"env -u TMUX tmux -S {_socket} {command}");
 }
