@@ -7,14 +7,19 @@ internal sealed class Client(IDatagramSocket socket, TimeProvider clock)
 {
     private const int HelloEveryTicks = 10;
 
-    private readonly Sequence _states = new();
+    // Without a state: then the server has forgotten this player, or is another one.
+    private const int MostSilentTicks = 40;
+
     private readonly byte[] _output = new byte[Wire.HelloSize];
+    private volatile Sequence _states = new();
     private volatile byte[] _cookie = [];
     private volatile Seen? _seen;
     private volatile bool _isOver;
+    private volatile int _silentTicks;
     private int _direction;
+    private int _isAsking;
 
-    /// <summary>The latest state; null before the first.</summary>
+    /// <summary>The latest state; null before the first, and when the server is silent.</summary>
     public Seen? Latest => _seen;
 
     public Direction Direction
@@ -32,6 +37,12 @@ internal sealed class Client(IDatagramSocket socket, TimeProvider clock)
         {
             for (var ticks = 0; !_isOver; ticks++)
             {
+                if (_seen is not null && ++_silentTicks > MostSilentTicks)
+                {
+                    // Its ticks may begin anew.
+                    (_states, _seen) = (new Sequence(), null);
+                }
+
                 if (_seen is not null)
                 {
                     var length = Wire.WriteInput(_output, new Input(++number, _states.Latest, (Direction)Volatile.Read(ref _direction)));
@@ -39,6 +50,7 @@ internal sealed class Client(IDatagramSocket socket, TimeProvider clock)
                 }
                 else if (ticks % HelloEveryTicks == 0)
                 {
+                    Volatile.Write(ref _isAsking, 1);
                     SayHello();
                 }
 
@@ -69,11 +81,13 @@ internal sealed class Client(IDatagramSocket socket, TimeProvider clock)
             var bytes = datagram.Payload.Span;
             switch (Wire.KindOf(bytes))
             {
-                case Kind.Challenge when bytes.Length < Wire.HelloSize:
+                // Once for each hello: whoever forges challenges does not get more sent to the server.
+                case Kind.Challenge when bytes.Length == Wire.ChallengeSize && Interlocked.Exchange(ref _isAsking, 0) == 1:
                     _cookie = bytes[1..].ToArray();
                     SayHello();
                     break;
                 case Kind.State when Wire.TryReadState(bytes, out var state, out var own) && _states.TryAdvance(state.Tick):
+                    _silentTicks = 0;
                     _seen = new Seen(state, own, _states.LostInPercent);
                     break;
                 case Kind.Goodbye:

@@ -26,7 +26,7 @@ internal sealed class GameServer(World world, DatagramCookies cookies, TimeProvi
             return DatagramSessionAdmission.AcceptValidated;
         }
 
-        Span<byte> challenge = stackalloc byte[1 + DatagramCookies.SizeInBytes];
+        Span<byte> challenge = stackalloc byte[Wire.ChallengeSize];
         challenge[0] = (byte)Kind.Challenge;
         cookies.TryWrite(challenge[1..], request.RemoteAddress);
         request.TryAnswer(challenge);
@@ -91,10 +91,6 @@ internal sealed class GameServer(World world, DatagramCookies cookies, TimeProvi
         }
         catch (OperationCanceledException)
         {
-        }
-        catch (ObjectDisposedException)
-        {
-            // The server stops before the host's other services do.
         }
     }
 

@@ -1,8 +1,11 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Game;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
+using Peregrine;
 using Peregrine.Middleware;
 using Peregrine.Sockets;
 
@@ -23,7 +26,8 @@ builder.Services.AddPeregrine(static server => server.UdpEndpoint("game", static
     udp.UseSessions(
         options =>
         {
-            options.MaxSessions = World.MostPlayers;
+            // As many again are told that the field is full.
+            options.MaxSessions = 2 * World.MostPlayers;
             options.IdleTimeout = TimeSpan.FromSeconds(5);
             options.Admit = game.Admit;
         },
@@ -47,7 +51,18 @@ static async Task<int> PlayAsync(string server)
     }
 
     var transport = new DatagramTransport(new DatagramTransportOptions(), NullLoggerFactory.Instance);
-    await using var socket = await transport.ConnectAsync(address);
+    IDatagramSocket connected;
+    try
+    {
+        connected = await transport.ConnectAsync(address);
+    }
+    catch (SocketException exception)
+    {
+        Console.Error.WriteLine($"Nothing can be sent to {address}: {exception.Message}");
+        return 1;
+    }
+
+    await using var socket = connected;
     var client = new Client(socket, TimeProvider.System);
     using var leaving = new CancellationTokenSource();
     Console.CancelKeyPress += (_, key) =>
@@ -55,6 +70,8 @@ static async Task<int> PlayAsync(string server)
         key.Cancel = true;
         leaving.Cancel();
     };
+    using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Leave);
+    using var hungUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Leave);
     var playing = client.PlayAsync(leaving.Token);
     await new Terminal(client, TimeProvider.System).RunAsync(playing, leaving.Token);
     await leaving.CancelAsync();
@@ -64,4 +81,11 @@ static async Task<int> PlayAsync(string server)
     }
 
     return 0;
+
+    // By the way that gives the terminal back.
+    void Leave(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        leaving.Cancel();
+    }
 }

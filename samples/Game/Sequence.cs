@@ -6,40 +6,38 @@ internal sealed class Sequence
     private const int Window = 128;
 
     private UInt128 _seen;
-    private uint _first;
+    private int _expected;
 
     /// <summary>The highest number; zero before the first.</summary>
     public uint Latest { get; private set; }
 
     /// <summary>Of those between the first and the latest, at most the last 128.</summary>
-    public byte LostInPercent
-    {
-        get
-        {
-            var expected = (int)Math.Min(Window, Latest - _first + 1);
-            var window = expected == Window ? UInt128.MaxValue : (UInt128.One << expected) - 1;
-            return Latest == 0 ? (byte)0 : (byte)(100 * (expected - (int)UInt128.PopCount(_seen & window)) / expected);
-        }
-    }
+    public byte LostInPercent => _expected == 0 ? (byte)0 : (byte)(100 * (_expected - (int)UInt128.PopCount(_seen)) / _expected);
 
     /// <summary>False for one that is older than the latest, or was there before: it was late, or sent twice by the network.</summary>
     public bool TryAdvance(uint number)
     {
-        if (Latest == 0)
+        if (_expected == 0)
         {
-            (_first, Latest, _seen) = (number, number, 1);
-            return number != 0;
+            if (number == 0)
+            {
+                return false;
+            }
+
+            (Latest, _expected, _seen) = (number, 1, 1);
+            return true;
         }
 
-        if (number <= Latest)
+        // By the shorter way around, so that what comes after the last of the 32 bits is newer, too (RFC 1982).
+        var ahead = (long)(int)(number - Latest);
+        if (ahead <= 0)
         {
-            var behind = Latest - number;
-            _seen |= behind < Window && number >= _first ? UInt128.One << (int)behind : 0;
+            _seen |= -ahead < _expected ? UInt128.One << (int)-ahead : 0;
             return false;
         }
 
-        var ahead = number - Latest;
         _seen = ahead >= Window ? 1 : (_seen << (int)ahead) | 1;
+        _expected = (int)Math.Min(Window, _expected + ahead);
         Latest = number;
         return true;
     }

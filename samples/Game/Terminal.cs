@@ -16,7 +16,7 @@ internal sealed class Terminal(Client client, TimeProvider clock)
             using var frame = new PeriodicTimer(Frame, clock);
             while (!playing.IsCompleted && TakeKeys() && await frame.WaitForNextTickAsync(cancellationToken))
             {
-                Console.Write(client.Latest is { } seen ? Draw(seen) : "\e[HConnecting… (q leaves)\e[K");
+                Console.Write(client.Latest is { } seen ? Draw(seen) : "\e[HConnecting… (q leaves)\e[J");
             }
         }
         catch (OperationCanceledException)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using Peregrine.Middleware;
 
 namespace Game;
 
@@ -12,10 +13,12 @@ namespace Game;
 /// State      server  tick (4), latest input seen (4), inputs lost (1, percent), own id (1), players (1), each id (1) x (1) y (1) score (2), coins (1), each x (1) y (1)
 /// Goodbye    both
 /// </code>
+/// Nothing is encrypted: who knows the address and port of a player can forge what it sends. A game that is played for more than fun authenticates its datagrams.
 /// </remarks>
 internal static class Wire
 {
     public const int HelloSize = 64;
+    public const int ChallengeSize = 1 + DatagramCookies.SizeInBytes;
     public const int MostStateSize = 13 + (World.MostPlayers * PlayerSize) + byte.MaxValue * CellSize;
     private const int InputSize = 10;
     private const int PlayerSize = 5;

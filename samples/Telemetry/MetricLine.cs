@@ -6,11 +6,15 @@ namespace Telemetry;
 /// <param name="Name">As it is on the wire.</param>
 /// <param name="Kind">What the value is.</param>
 /// <param name="Value">Of a set, a number for the text of the member.</param>
-/// <param name="Rate">Which part of all lines is sent; from 0 to 1.</param>
+/// <param name="Rate">Which part of all lines is sent; from a millionth to 1.</param>
 /// <param name="IsChange">A gauge with a sign: what is to be added to it.</param>
 internal readonly ref struct MetricLine(ReadOnlySpan<byte> name, MetricKind kind, double value, double rate, bool isChange)
 {
-    private const int LongestName = 200;
+    public const int LongestName = 200;
+
+    // So that no sum of a second, or of the changes of a gauge, is infinite, or none.
+    private const double LargestValue = 1e15;
+    private const double LowestRate = 1e-6;
 
     public ReadOnlySpan<byte> Name { get; } = name;
 
@@ -52,7 +56,7 @@ internal readonly ref struct MetricLine(ReadOnlySpan<byte> name, MetricKind kind
         var at = kind.IndexOf("|@"u8);
         if (at >= 0)
         {
-            if (!TryParseNumber(kind[(at + 2)..], out rate) || rate is <= 0 or > 1)
+            if (!TryParseNumber(kind[(at + 2)..], out rate) || rate is < LowestRate or > 1)
             {
                 return false;
             }
@@ -72,7 +76,7 @@ internal readonly ref struct MetricLine(ReadOnlySpan<byte> name, MetricKind kind
             hash.AddBytes(text);
             value = hash.ToHashCode();
         }
-        else if (!TryParseNumber(text, out value))
+        else if (!TryParseNumber(text, out value) || Math.Abs(value) > LargestValue || (parsed == MetricKind.Time && value < 0))
         {
             return false;
         }

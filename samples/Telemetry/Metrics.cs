@@ -8,15 +8,21 @@ internal sealed class Metrics(int mostNames)
     // Gauges stay; what was silent for so many seconds makes room for other names.
     private const int ForgottenAfter = 60;
 
+    // Times and members of a second, of all metrics together: 50 MB at the most.
+    private const int MostValues = 1_000_000;
+
     private readonly Lock _lock = new();
+
+    // The last character of a key is the kind: a name may be used for more than one.
     private readonly Dictionary<string, (Metric Metric, int Silent)> _metrics = [];
+    private int _room = MostValues;
     private long _malformed;
     private long _tooMany;
 
     /// <summary>Takes the lines of a datagram. What is no such line is counted, and costs no other.</summary>
     public void Add(ReadOnlySpan<byte> payload)
     {
-        Span<char> name = stackalloc char[payload.Length < 256 ? payload.Length : 256];
+        Span<char> key = stackalloc char[MetricLine.LongestName + 1];
         lock (_lock)
         {
             foreach (var range in payload.Split((byte)'\n'))
@@ -38,7 +44,9 @@ internal sealed class Metrics(int mostNames)
                     continue;
                 }
 
-                AddLocked(name[..Encoding.ASCII.GetChars(metric.Name, name)], metric);
+                var length = Encoding.ASCII.GetChars(metric.Name, key);
+                key[length] = (char)metric.Kind;
+                AddLocked(key[..(length + 1)], metric);
             }
         }
     }
@@ -49,7 +57,7 @@ internal sealed class Metrics(int mostNames)
         lock (_lock)
         {
             var lines = _metrics.Where(static entry => !entry.Value.Metric.IsIdle).OrderBy(static entry => entry.Key, StringComparer.Ordinal)
-                .Select(static entry => $"{entry.Key} {entry.Value.Metric.Describe()}").ToList();
+                .Select(static entry => $"{entry.Key.AsSpan()[..^1]} {entry.Value.Metric.Describe()}").ToList();
             foreach (var (name, (metric, silent)) in _metrics.ToList())
             {
                 var isForgotten = metric.IsIdle && silent + 1 >= ForgottenAfter;
@@ -63,27 +71,28 @@ internal sealed class Metrics(int mostNames)
                 metric.Restart();
             }
 
+            _room = MostValues;
             var lost = (_malformed, _tooMany);
             (_malformed, _tooMany) = (0, 0);
             return (lines, lost._malformed, lost._tooMany);
         }
     }
 
-    private void AddLocked(ReadOnlySpan<char> name, in MetricLine line)
+    private void AddLocked(ReadOnlySpan<char> key, in MetricLine line)
     {
-        var byName = _metrics.GetAlternateLookup<ReadOnlySpan<char>>();
-        if (!byName.TryGetValue(name, out var entry) || entry.Metric.Kind != line.Kind)
+        var byKey = _metrics.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (!byKey.TryGetValue(key, out var entry))
         {
-            if (entry.Metric is null && _metrics.Count >= mostNames)
+            if (_metrics.Count >= mostNames)
             {
                 _tooMany++;
                 return;
             }
 
             entry = (new Metric(line.Kind), 0);
-            byName[name] = entry;
+            byKey[key] = entry;
         }
 
-        entry.Metric.Add(line);
+        entry.Metric.Add(line, ref _room);
     }
 }

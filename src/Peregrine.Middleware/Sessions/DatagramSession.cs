@@ -81,6 +81,12 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <summary>Null for a session that began as a validated one.</summary>
     internal LinkedListNode<DatagramSession>? UnvalidatedNode { get; }
 
+    /// <summary>The next older one of <see cref="NetworkSessions"/>. Changed under the table's lock.</summary>
+    internal DatagramSession? OlderOfNetwork { get; set; }
+
+    /// <inheritdoc cref="OlderOfNetwork"/>
+    internal DatagramSession? NewerOfNetwork { get; set; }
+
     internal SessionMiddleware Owner => _owner;
 
     internal SessionKey Key { get; }
@@ -99,7 +105,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// validated then.
     /// </summary>
     /// <param name="path">That of a datagram that has come from there.</param>
-    /// <returns>False if the session has ended, or the new address has <see cref="DatagramSessionOptions.MaxSessionsPerAddress"/>: then nothing changes.</returns>
+    /// <returns>False if the session has ended, or the new address has <see cref="DatagramSessionOptions.MaxSessionsPerAddress"/> sessions, all validated: then nothing changes.</returns>
     /// <exception cref="InvalidOperationException">The sessions of the endpoint are those of addresses.</exception>
     public bool TryMoveTo(in DatagramPath path)
     {
@@ -108,23 +114,22 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
             throw new InvalidOperationException($"The session is that of an address, and cannot move: set {nameof(DatagramSessionOptions.KeySelector)} for sessions with identifiers.");
         }
 
-        return _owner.Table.TryMove(this, in path);
+        return _owner.TryMove(this, in path);
     }
 
     /// <summary>Queues a copy of the payload to be sent to the peer, without waiting.</summary>
     /// <param name="payload">May be empty.</param>
     /// <param name="marks">For its header; what is null is that of the socket.</param>
     /// <returns>
-    /// False if it is dropped, and counted: the peer is not validated, and has sent too little (<see cref="DatagramDropReason.AmplificationLimit"/>); the session is closed
-    /// (<see cref="DatagramDropReason.SendFailed"/>); or the queue of the endpoint is full (<see cref="DatagramDropReason.SendQueueFull"/>).
+    /// False if it is dropped, and counted: the peer is not validated, and has sent too little (<see cref="DatagramDropReason.AmplificationLimit"/>); the session is closed, or the endpoint is,
+    /// for good or while it is suspended (<see cref="DatagramDropReason.SendFailed"/>); or the queue of the endpoint is full (<see cref="DatagramDropReason.SendQueueFull"/>).
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">As with <see cref="DatagramSender.TrySend"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The endpoint is closed.</exception>
     public bool TrySend(ReadOnlySpan<byte> payload, DatagramMarks marks = default)
     {
         var refusal = Spend(payload.Length, out var path, out var sender);
 
-        return refusal is null ? sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
+        return refusal is null ? TrySendBy(sender, payload, in path, marks) : Refuse(refusal.Value);
     }
 
     /// <summary>Queues a copy of the payload to be sent to the peer, and waits for room while the queue of the endpoint is full.</summary>
@@ -133,7 +138,6 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <param name="cancellationToken">Ends the wait; the datagram is not sent then.</param>
     /// <returns>False if it is dropped at once, and counted: as with <see cref="TrySend"/>, without waiting.</returns>
     /// <exception cref="ArgumentOutOfRangeException">As with <see cref="DatagramSender.TrySend"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The endpoint is closed.</exception>
     public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> payload, DatagramMarks marks = default, CancellationToken cancellationToken = default)
     {
         var refusal = Spend(payload.Length, out var path, out var sender);
@@ -143,19 +147,33 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
             return new ValueTask<bool>(Refuse(reason));
         }
 
-        var sending = sender.SendAsync(payload, path, marks, cancellationToken);
-        if (!sending.IsCompletedSuccessfully)
+        try
         {
-            return WaitAsync(sending);
+            var sending = sender.SendAsync(payload, path, marks, cancellationToken);
+            if (!sending.IsCompletedSuccessfully)
+            {
+                return WaitAsync(sending);
+            }
+
+            sending.GetAwaiter().GetResult();
+            return new ValueTask<bool>(true);
+        }
+        catch (ObjectDisposedException)
+        {
+            return new ValueTask<bool>(Refuse(DatagramDropReason.SendFailed));
         }
 
-        sending.GetAwaiter().GetResult();
-        return new ValueTask<bool>(true);
-
-        static async ValueTask<bool> WaitAsync(ValueTask sending)
+        async ValueTask<bool> WaitAsync(ValueTask sending)
         {
-            await sending.ConfigureAwait(false);
-            return true;
+            try
+            {
+                await sending.ConfigureAwait(false);
+                return true;
+            }
+            catch (ObjectDisposedException)
+            {
+                return Refuse(DatagramDropReason.SendFailed);
+            }
         }
     }
 
@@ -166,7 +184,6 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
     /// <returns>As with <see cref="TrySend"/>.</returns>
     /// <exception cref="InvalidOperationException">The enumeration is at no datagram.</exception>
     /// <exception cref="ArgumentOutOfRangeException">As with <see cref="DatagramSender.TrySend"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The endpoint is closed.</exception>
     public bool TryAnswer(ReadOnlySpan<byte> payload, DatagramMarks marks = default)
     {
         DatagramDropReason? refusal;
@@ -182,7 +199,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
                 : DatagramDropReason.AmplificationLimit;
         }
 
-        return refusal is null ? sender.TrySend(payload, in path, marks) : Refuse(refusal.Value);
+        return refusal is null ? TrySendBy(sender, payload, in path, marks) : Refuse(refusal.Value);
     }
 
     /// <summary>
@@ -224,7 +241,7 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
                 _allowance += Amplification.AllowanceOf(datagram.Payload.Length) - answered;
             }
 
-            wake = _queue.PushLocked(in datagram);
+            wake = _queue.PushLocked(in datagram, answered);
         }
 
         if (wake)
@@ -298,6 +315,19 @@ public sealed class DatagramSession : IAsyncEnumerable<Datagram>
         _isClosed ? DatagramDropReason.SendFailed
         : _isValidated || Amplification.TrySpend(ref _allowance, bytes) ? null
         : DatagramDropReason.AmplificationLimit;
+
+    private bool TrySendBy(DatagramSender sender, ReadOnlySpan<byte> payload, in DatagramPath path, DatagramMarks marks)
+    {
+        try
+        {
+            return sender.TrySend(payload, in path, marks);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Of the socket of an endpoint that is suspended: the session goes on when it is resumed, and so should who sends by a clock.
+            return Refuse(DatagramDropReason.SendFailed);
+        }
+    }
 
     private bool Refuse(DatagramDropReason reason)
     {

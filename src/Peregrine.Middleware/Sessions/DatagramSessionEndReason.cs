@@ -6,7 +6,7 @@ public enum DatagramSessionEndReason
     /// <summary>Nothing has come for <see cref="DatagramSessionOptions.IdleTimeout"/>. What is queued can be read, and the peer be sent to, until the handler returns.</summary>
     Idle = 0,
 
-    /// <summary>Its peer was not validated, and its place was needed (<see cref="DatagramSessionOptions.MaxSessions"/>).</summary>
+    /// <summary>Its peer was not validated, and its place was needed (<see cref="DatagramSessionOptions.MaxSessions"/>, <see cref="DatagramSessionOptions.MaxSessionsPerAddress"/>).</summary>
     Evicted,
 
     /// <summary>Its handler has returned.</summary>

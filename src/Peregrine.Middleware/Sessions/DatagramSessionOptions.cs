@@ -11,13 +11,14 @@ public sealed class DatagramSessionOptions
     /// <summary>
     /// The most sessions at a time. Default 10,000; from 1. At the limit a newcomer takes the place of the oldest session whose peer is not validated; if all are validated it is
     /// dropped, and counted (<see cref="DatagramDropReason.SessionLimit"/>). Sessions that have ended, and whose handlers have not returned, count apart: as many again, beyond
-    /// which newcomers are dropped for the same reason.
+    /// which newcomers are dropped for the same reason. A quarter of these is for newcomers that are validated only, so that a flood of forged ones does not keep them out.
     /// </summary>
     public int MaxSessions { get; set; } = 10_000;
 
     /// <summary>
-    /// The most sessions at a time of an IPv4 address, or of an IPv6 network of 64 bits. Default 100; from 1. A newcomer beyond is dropped, and counted
-    /// (<see cref="DatagramDropReason.SessionLimitPerAddress"/>): many peers behind one address translation need more.
+    /// The most sessions at a time of an IPv4 address, or of an IPv6 network of 64 bits. Default 100; from 1. At the limit a newcomer that is validated takes the place of the address's
+    /// oldest session that is not, which may be forged; any other is dropped, and counted (<see cref="DatagramDropReason.SessionLimitPerAddress"/>). Many peers behind one address
+    /// translation need more.
     /// </summary>
     public int MaxSessionsPerAddress { get; set; } = 100;
 

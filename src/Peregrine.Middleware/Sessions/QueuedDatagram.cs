@@ -13,8 +13,12 @@ internal sealed class QueuedDatagram(int sizeClass, int capacity)
     /// <summary>Its payload lies in <see cref="Buffer"/>.</summary>
     public Datagram Datagram { get; private set; }
 
-    public void Fill(in Datagram datagram)
+    /// <summary>The bytes that were answered to it before it was queued.</summary>
+    public int Answered { get; private set; }
+
+    public void Fill(in Datagram datagram, int answered)
     {
+        Answered = answered;
         datagram.Payload.Span.CopyTo(Buffer);
         Datagram = new Datagram(Buffer.AsMemory(0, datagram.Payload.Length), datagram.Path, datagram.Marks, datagram.Timestamp);
     }

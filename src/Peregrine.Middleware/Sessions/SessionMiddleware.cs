@@ -123,6 +123,13 @@ internal sealed class SessionMiddleware
         session.Shut(DatagramDropReason.SessionEnded);
     }
 
+    public bool TryMove(DatagramSession session, in DatagramPath path)
+    {
+        var isMoved = Table.TryMove(session, in path, out var evicted);
+        TellEvicted(evicted);
+        return isMoved;
+    }
+
     private void Dispatch(in Datagram datagram, DatagramSender sender, long now)
     {
         if (!TryGetKey(in datagram, out var key))
@@ -150,12 +157,7 @@ internal sealed class SessionMiddleware
 
         var seed = new SessionSeed(this, key, datagram.Path, sender, admission == DatagramSessionAdmission.AcceptValidated, now);
         var refusal = Table.TryAdd(in seed, out var session, out var isNew, out var evicted);
-        if (evicted.Session is { } gone)
-        {
-            gone.Shut(DatagramDropReason.SessionEnded);
-            Tell(evicted);
-        }
-
+        TellEvicted(evicted);
         if (session is null)
         {
             Refuse(in datagram, refusal.GetValueOrDefault());
@@ -269,6 +271,12 @@ internal sealed class SessionMiddleware
         {
             SessionLog.CallbackFailed(_logger, exception, setting, _endpoint, datagram.RemoteAddress, count - 1);
         }
+    }
+
+    private void TellEvicted(EndedSession evicted)
+    {
+        evicted.Session?.Shut(DatagramDropReason.SessionEnded);
+        Tell(evicted);
     }
 
     private void Tell(EndedSession ended)

@@ -42,8 +42,10 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
     public Datagram Current => _current is { } current ? current.Datagram : default;
 
     /// <summary>Queues a copy, or drops it or what is older, by the policy; each is counted.</summary>
+    /// <param name="datagram">The datagram.</param>
+    /// <param name="answered">The bytes that were answered to it already.</param>
     /// <returns>Whether the reader is to be woken (<see cref="Wake"/>), after the lock is left.</returns>
-    public bool PushLocked(in Datagram datagram)
+    public bool PushLocked(in Datagram datagram, int answered)
     {
         if (!TryMakeRoomLocked(datagram.Payload.Length, out var queued))
         {
@@ -51,7 +53,7 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
             return false;
         }
 
-        queued.Fill(in datagram);
+        queued.Fill(in datagram, answered);
         if (_tail is null)
         {
             _head = queued;
@@ -176,13 +178,16 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
                 return default;
             }
 
-            // The registration is still this enumeration's.
+        }
+
+        // Outside of the lock, which the callback takes, and for which this waits; and before another enumeration can begin, and have its own.
+        _registration.Dispose();
+        _registration = default;
+        lock (sync)
+        {
             _isEnumerated = false;
         }
 
-        // Outside of the lock, which the callback takes, and for which this waits.
-        _registration.Dispose();
-        _registration = default;
         return default;
     }
 
@@ -241,7 +246,7 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
             return false;
         }
 
-        _answerAllowance = Amplification.AllowanceOf(_current.Datagram.Payload.Length);
+        _answerAllowance = Amplification.AllowanceOf(_current.Datagram.Payload.Length) - _current.Answered;
         return true;
     }
 
@@ -254,7 +259,7 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
         }
 
         var cost = DatagramPool.CostOf(length);
-        while (_count >= limits.Length || _bytes + cost > limits.MaxBytes || (queued = pool.TryRent(length)) is null)
+        while (_count >= limits.Length || cost > limits.MaxBytes - _bytes || (queued = pool.TryRent(length)) is null)
         {
             // A session makes room in its own queue, never in that of another.
             if (limits.DropPolicy == DatagramDropPolicy.DropNewest || !TryPopLocked(out var oldest))

@@ -13,7 +13,7 @@ internal sealed class SessionTable
     private readonly int _maxSessions;
     private readonly int _maxPerAddress;
     private readonly ConcurrentDictionary<SessionKey, DatagramSession> _sessions;
-    private readonly Dictionary<PeerNetwork, int> _networks;
+    private readonly Dictionary<PeerNetwork, NetworkSessions> _networks;
     private readonly IdleWheel _wheel;
 
     // Those whose peers are not validated, the oldest first; and those that have ended, but their handlers have not.
@@ -29,7 +29,7 @@ internal sealed class SessionTable
         // Every write is under the lock of the table: one of the dictionary's own is enough.
         var comparer = new SessionKeyComparer();
         _sessions = new ConcurrentDictionary<SessionKey, DatagramSession>(concurrencyLevel: 1, capacity: 31, comparer);
-        _networks = new Dictionary<PeerNetwork, int>(comparer);
+        _networks = new Dictionary<PeerNetwork, NetworkSessions>(comparer);
         _maxSessions = options.MaxSessions;
         _maxPerAddress = options.MaxSessionsPerAddress;
         _wheel = new IdleWheel(clock.TimestampFrequency, (long)Math.Ceiling(options.IdleTimeout.TotalSeconds * clock.TimestampFrequency), clock.GetTimestamp());
@@ -78,30 +78,43 @@ internal sealed class SessionTable
                 return DatagramDropReason.Stopping;
             }
 
-            var ofNetwork = _networks.GetValueOrDefault(network);
-            if (ofNetwork >= _maxPerAddress)
+            DatagramSession? oldest = null;
+            if (_networks.GetValueOrDefault(network) is { } ofNetwork && ofNetwork.Count >= _maxPerAddress)
             {
-                return DatagramDropReason.SessionLimitPerAddress;
+                // Who is there goes before who may be forged. A newcomer that may be forged itself does not: a flood would end one session after the other.
+                oldest = seed.IsValidated ? ofNetwork.OldestUnvalidated : null;
+                if (oldest is null)
+                {
+                    return DatagramDropReason.SessionLimitPerAddress;
+                }
             }
-
-            if (_count >= _maxSessions || _ending.Count >= _maxSessions)
+            else if (_count >= _maxSessions)
             {
-                if (_ending.Count >= _maxSessions || _unvalidated.First is not { } oldest)
+                oldest = _unvalidated.First?.Value;
+                if (oldest is null)
                 {
                     return DatagramDropReason.SessionLimit;
                 }
+            }
 
-                evicted = EndLocked(oldest.Value, DatagramSessionEndReason.Evicted);
-                ofNetwork = _networks.GetValueOrDefault(network);
+            if (_ending.Count >= (seed.IsValidated ? _maxSessions : _maxSessions - (_maxSessions / 4)))
+            {
+                return DatagramDropReason.SessionLimit;
+            }
+
+            if (oldest is not null)
+            {
+                evicted = EndLocked(oldest, DatagramSessionEndReason.Evicted);
             }
 
             session = seed.Create(++_lastId);
             _sessions[seed.Key] = session;
-            _networks[network] = ofNetwork + 1;
+            ref var ofItsNetwork = ref JoinLocked(network);
             _wheel.Add(session);
             if (session.UnvalidatedNode is { } node)
             {
                 _unvalidated.AddLast(node);
+                ofItsNetwork.AddUnvalidated(session);
             }
 
             _count++;
@@ -141,8 +154,14 @@ internal sealed class SessionTable
         }
     }
 
-    public bool TryMove(DatagramSession session, in DatagramPath path)
+    /// <summary>Moves a session, which is validated then.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="path">Where to.</param>
+    /// <param name="evicted">The session that made room for it: it has ended.</param>
+    /// <returns>False if it has ended, or there is no room.</returns>
+    public bool TryMove(DatagramSession session, in DatagramPath path, out EndedSession evicted)
     {
+        evicted = default;
         lock (_lock)
         {
             if (session.EndReason is not null)
@@ -151,19 +170,20 @@ internal sealed class SessionTable
             }
 
             var (from, to) = (NetworkOf(session.RemoteAddress), NetworkOf(path.RemoteAddress));
-            if (from != to)
+            if (from != to && _networks.GetValueOrDefault(to) is { } ofNetwork && ofNetwork.Count >= _maxPerAddress)
             {
-                if (_networks.GetValueOrDefault(to) is var count && count >= _maxPerAddress)
+                if (ofNetwork.OldestUnvalidated is not { } oldest || _ending.Count >= _maxSessions)
                 {
                     return false;
                 }
 
-                LeaveLocked(from);
-                _networks[to] = count + 1;
+                evicted = EndLocked(oldest, DatagramSessionEndReason.Evicted);
             }
 
-            session.SetPathLocked(in path);
             ValidateLocked(session);
+            LeaveLocked(from);
+            JoinLocked(to);
+            session.SetPathLocked(in path);
             return true;
         }
     }
@@ -218,30 +238,45 @@ internal sealed class SessionTable
     private EndedSession EndLocked(DatagramSession session, DatagramSessionEndReason reason)
     {
         _sessions.TryRemove(session.Key, out _);
+        TakeOutOfUnvalidatedLocked(session);
         LeaveLocked(NetworkOf(session.RemoteAddress));
         session.ListNode.List?.Remove(session.ListNode);
-        if (session.UnvalidatedNode is { List: { } unvalidated } node)
-        {
-            unvalidated.Remove(node);
-        }
-
         _ending.AddLast(session.ListNode);
         _count--;
         return new EndedSession(session, reason, session.EndLocked(reason));
     }
 
-    private static void ValidateLocked(DatagramSession session)
+    private void ValidateLocked(DatagramSession session)
     {
-        if (session.UnvalidatedNode is { List: { } unvalidated } node)
+        if (TakeOutOfUnvalidatedLocked(session))
         {
-            unvalidated.Remove(node);
             session.SetValidatedLocked();
         }
     }
 
+    private bool TakeOutOfUnvalidatedLocked(DatagramSession session)
+    {
+        if (session.UnvalidatedNode is not { List: { } unvalidated } node)
+        {
+            return false;
+        }
+
+        unvalidated.Remove(node);
+        CollectionsMarshal.GetValueRefOrNullRef(_networks, NetworkOf(session.RemoteAddress)).RemoveUnvalidated(session);
+        return true;
+    }
+
+    // The reference is good until another network comes or goes.
+    private ref NetworkSessions JoinLocked(PeerNetwork network)
+    {
+        ref var joined = ref CollectionsMarshal.GetValueRefOrAddDefault(_networks, network, out _);
+        joined.Count++;
+        return ref joined;
+    }
+
     private void LeaveLocked(PeerNetwork network)
     {
-        if (--CollectionsMarshal.GetValueRefOrNullRef(_networks, network) == 0)
+        if (--CollectionsMarshal.GetValueRefOrNullRef(_networks, network).Count == 0)
         {
             _networks.Remove(network);
         }
@@ -267,6 +302,8 @@ internal readonly ref struct SessionSeed(SessionMiddleware owner, SessionKey key
     public SessionKey Key { get; } = key;
 
     public DatagramPath Path => _path;
+
+    public bool IsValidated => isValidated;
 
     public DatagramSession Create(long id) => new(owner, id, Key, in _path, sender, isValidated, now);
 }

@@ -83,6 +83,77 @@ public sealed class GameTests
     }
 
     [Fact]
+    public async Task A_full_field_is_told_to_who_comes_then_and_numbers_go_on_after_their_last()
+    {
+        const int MostPlayers = 64;
+        await using var server = ServerProcess.Start("samples/Game/Game", [AnyPort]);
+        using var limit = new CancellationTokenSource(Limit);
+        var clients = Enumerable.Range(0, MostPlayers).Select(static _ => new UdpClient()).ToList();
+        try
+        {
+            foreach (var client in clients)
+            {
+                client.Connect(await server.WhenReceiving);
+                await JoinAsync(client, limit.Token);
+            }
+
+            using var late = new UdpClient();
+            late.Connect(await server.WhenReceiving);
+            await late.SendAsync(HelloWith([]), limit.Token);
+            await late.SendAsync(HelloWith((await late.ReceiveAsync(limit.Token)).Buffer[1..]), limit.Token);
+            Assert.Equal(new[] { Goodbye }, (await late.ReceiveAsync(limit.Token)).Buffer);
+
+            // What was not read while others came was dropped by the kernel; one state is the latest soon.
+            var player = clients[^1];
+            await UntilInputAsync(player, uint.MaxValue - 1, limit.Token);
+            var state = await UntilInputAsync(player, 2, limit.Token);
+            Assert.Equal((MostPlayers, 12 + (MostPlayers * 5) + 1 + (12 * 2)), (state[11], state.Length));
+        }
+        finally
+        {
+            clients.ForEach(static client => client.Dispose());
+        }
+    }
+
+    [Fact]
+    public async Task Malformed_datagrams_of_every_length_are_passed_over()
+    {
+        await using var server = ServerProcess.Start("samples/Game/Game", [AnyPort]);
+        using var limit = new CancellationTokenSource(Limit);
+        using var stranger = new UdpClient();
+        using var player = new UdpClient();
+        stranger.Connect(await server.WhenReceiving);
+        player.Connect(await server.WhenReceiving);
+        await JoinAsync(player, limit.Token);
+        for (var length = 0; length < 100; length++)
+        {
+            for (byte kind = 0; kind < 8; kind++)
+            {
+                var datagram = Enumerable.Repeat((byte)0xFF, length).ToArray();
+                if (length > 0)
+                {
+                    datagram[0] = kind;
+                }
+
+                if (kind != Goodbye || length == 0)
+                {
+                    await player.SendAsync(datagram, limit.Token);
+                }
+
+                if (kind != Hello || length != HelloSize)
+                {
+                    await stranger.SendAsync(datagram, limit.Token);
+                }
+            }
+        }
+
+        await UntilInputAsync(player, 1, limit.Token);
+        await stranger.SendAsync(HelloWith([]), limit.Token);
+        Assert.Equal(Challenge, (await stranger.ReceiveAsync(limit.Token)).Buffer[0]);
+        Assert.Equal(0, stranger.Available);
+    }
+
+    [Fact]
     public async Task The_client_says_how_it_is_used()
     {
         await using var wrong = ServerProcess.Start("samples/Game/Game", ["play", "nowhere"]);
@@ -107,6 +178,20 @@ public sealed class GameTests
             if (datagram[0] == State)
             {
                 return datagram;
+            }
+        }
+    }
+
+    /// <summary>Sends an input until a state says that it is the latest.</summary>
+    private static async Task<byte[]> UntilInputAsync(UdpClient client, uint number, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await client.SendAsync(InputOf(number, direction: 0), cancellationToken);
+            var state = await NextStateAsync(client, cancellationToken);
+            if (BinaryPrimitives.ReadUInt32BigEndian(state.AsSpan(5)) == number)
+            {
+                return state;
             }
         }
     }

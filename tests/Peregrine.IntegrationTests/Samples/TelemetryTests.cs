@@ -29,6 +29,26 @@ public sealed class TelemetryTests
     }
 
     [Fact]
+    public async Task Hostile_lines_cost_no_other_and_leave_no_number_that_is_none()
+    {
+        await using var server = ServerProcess.Start("samples/Telemetry/Telemetry", [AnyPort]);
+        using var client = new UdpClient();
+        client.Connect(await server.WhenReceiving);
+        await client.SendAsync(Encoding.Latin1.GetBytes(
+            "load:2|g\nload:+1e308|g\nload:+1e308|g\nload:-Infinity|g\nload:NaN|g\nhits:1|c|@5e-324\nhits:1e308|c\nhits:-1e15|c\ndb:-1|ms\n\u00e9:1|c\nload:+1e15|g\n"
+            + "both:1|c\nboth:5|g\nboth:7|ms\nboth:ann|s\nboth:1|c\n"));
+        server.Signal(ServerProcess.SigTerm);
+        Assert.Equal(0, await server.WaitForExitAsync());
+        Assert.Contains("load 1000000000000000\n", server.Output, StringComparison.Ordinal);
+        Assert.Contains("hits -1000000000000000/s", server.Output, StringComparison.Ordinal);
+
+        // A name of several kinds is as many metrics, in their order.
+        Assert.Contains("both 2/s\nboth 5\nboth 1/s, mean 7 ms, p50 7 ms, p99 7 ms, highest 7 ms\nboth 1 different\n", server.Output, StringComparison.Ordinal);
+        Assert.Contains("lost: 8 lines that are not StatsD", server.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("db ", server.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Names_are_bounded()
     {
         await using var server = ServerProcess.Start("samples/Telemetry/Telemetry", [AnyPort, "--Telemetry:MaxNames=10"]);

@@ -60,11 +60,47 @@ public sealed class IdentifierTests
     }
 
     [Fact]
+    public async Task What_was_answered_before_a_datagram_joins_a_session_counts_also_where_another_loop_began_it()
+    {
+        var answered = new TaskCompletionSource();
+        SessionEndpoint? endpoint = null;
+        endpoint = Endpoint(
+            async session =>
+            {
+                await foreach (var datagram in session)
+                {
+                    if (datagram.RemoteAddress == Peer(2))
+                    {
+                        Assert.False(session.TryAnswer(new byte[2]));
+                        Assert.True(session.TryAnswer(new byte[1]));
+                        answered.TrySetResult();
+                    }
+                }
+            },
+            options => options.Admit = request =>
+            {
+                if (request.RemoteAddress == Peer(2))
+                {
+                    Assert.True(request.TryAnswer(new byte[5]));
+
+                    // Meanwhile, on another receive loop.
+                    endpoint!.Receive(From(Peer(1), 7));
+                }
+
+                return DatagramSessionAdmission.AcceptUnvalidated;
+            });
+        endpoint.Receive(From(Peer(2), 7, 0));
+        await answered.Task.Bounded();
+        Assert.Equal(6, endpoint.Sender.BytesTo(Peer(2)));
+    }
+
+    [Fact]
     public async Task A_session_moves_when_the_application_says_so_and_is_validated_then()
     {
         var endpoint = Endpoint(_handled.ReadAsync, static options => options.MaxSessionsPerAddress = 1);
         endpoint.Receive(From(Peer(1), 7), From(Peer(2), 8));
-        var session = await _handled.SessionWithAsync(Peer(1));
+        var (session, other) = (await _handled.SessionWithAsync(Peer(1)), await _handled.SessionWithAsync(Peer(2)));
+        other.Validate();
         Assert.False(session.TryMoveTo(new DatagramPath(Peer(2))));
         Assert.Equal((Peer(1), false), (session.RemoteAddress, session.IsValidated));
         Assert.True(session.TryMoveTo(new DatagramPath(Peer(3), Peer(9))));
@@ -81,6 +117,12 @@ public sealed class IdentifierTests
         Assert.False(session.TryMoveTo(new DatagramPath(Peer(4))));
         endpoint.Receive(From(Peer(3), 11));
         Assert.Equal(3, endpoint.Table.Count);
+
+        // Who may be forged makes room for who is there.
+        var forged = endpoint.Table.Find(SessionKey.Of([11]))!;
+        Assert.True(other.TryMoveTo(new DatagramPath(Peer(3))));
+        Assert.Equal(DatagramSessionEndReason.Evicted, forged.EndReason);
+        Assert.Equal(2, endpoint.Table.Count);
     }
 
     [Fact]

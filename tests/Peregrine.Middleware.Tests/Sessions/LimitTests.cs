@@ -54,26 +54,66 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Handlers_that_do_not_return_are_no_more_than_there_may_be_sessions()
+    public async Task Who_is_validated_takes_the_place_of_the_oldest_of_its_address_that_is_not()
     {
-        var endpoint = new SessionEndpoint(_handled.ReadLaterAsync, static options => options.MaxSessions = 10);
-        for (var i = 0; i < 100; i++)
+        var endpoint = new SessionEndpoint(_handled.ReadAsync, static options =>
         {
-            endpoint.Receive(From(Peer(i), 1));
-            if (endpoint.Table.Find(SessionKey.Of(Peer(i))) is not null)
-            {
-                // Before its eviction, so that the handler runs.
-                await _handled.SessionWithAsync(Peer(i));
-            }
-        }
+            options.MaxSessionsPerAddress = 3;
+            options.Admit = static request => request.Payload[0] == 1 ? DatagramSessionAdmission.AcceptValidated : DatagramSessionAdmission.AcceptUnvalidated;
+        });
+        endpoint.Receive(From(Peer(2, 1), 0), From(Peer(1, 1), 0), From(Peer(1, 2), 0), From(Peer(1, 3), 0));
+        var sessions = await Task.WhenAll(Enumerable.Range(1, 3).Select(port => _handled.SessionWithAsync(Peer(1, (ushort)port))));
+        sessions[0].Validate();
 
+        // As forged as those that are there, it gets no place of theirs.
+        endpoint.Receive(From(Peer(1, 4), 0));
+        Assert.Equal(1, endpoint.Dropped(DatagramDropReason.SessionLimitPerAddress));
+        Assert.All(sessions, static session => Assert.Null(session.EndReason));
+        endpoint.Receive(From(Peer(1, 5), 1));
+        Assert.Equal([null, DatagramSessionEndReason.Evicted, null], sessions.Select(static session => session.EndReason));
+        endpoint.Receive(From(Peer(1, 6), 1));
+        Assert.Equal(DatagramSessionEndReason.Evicted, sessions[2].EndReason);
+        endpoint.Receive(From(Peer(1, 7), 1));
+        Assert.Equal(2, endpoint.Dropped(DatagramDropReason.SessionLimitPerAddress));
+        Assert.All([Peer(2, 1), Peer(1, 1), Peer(1, 5), Peer(1, 6)], peer => Assert.NotNull(endpoint.Table.Find(SessionKey.Of(peer))));
+        Assert.Equal(4, endpoint.Table.Count);
+        await endpoint.StopAsync().Bounded();
+        await endpoint.AssertEmptyAsync();
+    }
+
+    [Fact]
+    public async Task Handlers_that_do_not_return_are_no_more_than_there_may_be_sessions_and_forged_peers_leave_some_to_others()
+    {
+        var endpoint = new SessionEndpoint(_handled.ReadLaterAsync, static options =>
+        {
+            options.MaxSessions = 10;
+            options.Admit = static request => request.Payload[0] == 1 ? DatagramSessionAdmission.AcceptValidated : DatagramSessionAdmission.AcceptUnvalidated;
+        });
+        await FloodAsync(0, 100, 0);
+        Assert.Equal((10, 8), (endpoint.Table.Count, endpoint.Table.EndingCount));
+        Assert.Equal(82, endpoint.Dropped(DatagramDropReason.SessionLimit));
+        Assert.Equal(8, endpoint.Dropped(DatagramDropReason.SessionEnded));
+        await FloodAsync(100, 10, 1);
         Assert.Equal((10, 10), (endpoint.Table.Count, endpoint.Table.EndingCount));
-        Assert.Equal(80, endpoint.Dropped(DatagramDropReason.SessionLimit));
+        Assert.Equal(90, endpoint.Dropped(DatagramDropReason.SessionLimit));
         Assert.Equal(10, endpoint.Dropped(DatagramDropReason.SessionEnded));
         _handled.Open();
         await endpoint.StopAsync().Bounded();
         Assert.Equal(10, _handled.Delivered);
         await endpoint.AssertEmptyAsync();
+
+        async Task FloodAsync(int first, int count, byte payload)
+        {
+            for (var i = first; i < first + count; i++)
+            {
+                endpoint.Receive(From(Peer(i), payload));
+                if (endpoint.Table.Find(SessionKey.Of(Peer(i))) is not null)
+                {
+                    // Before its eviction, so that the handler runs.
+                    await _handled.SessionWithAsync(Peer(i));
+                }
+            }
+        }
     }
 
     [Theory]

@@ -143,8 +143,11 @@ public sealed class SessionModelTests
                     Drop(DatagramDropReason.SessionEnded, session.Queued);
                     break;
                 case What.Move when session is not null && _hasIdentifiers:
-                    var fits = session.Address == step.Address || CountOf(step.Address) < MaxPerAddress;
+                    var isFull = session.Address != step.Address && CountOf(step.Address) == MaxPerAddress;
+                    var displaced = isFull && _ending < MaxSessions ? OldestUnvalidated(step.Address) : null;
+                    var fits = !isFull || displaced is not null;
                     Assert.Equal(fits, session.Session.TryMoveTo(new DatagramPath(peer)));
+                    Evict(displaced);
                     if (fits)
                     {
                         (session.Address, session.IsValidated) = (step.Address, true);
@@ -178,13 +181,10 @@ public sealed class SessionModelTests
                     return;
                 }
 
-                if (_model.Count == MaxSessions)
-                {
-                    var oldest = _model.First(static entry => !entry.Session.IsValidated).Session;
-                    Assert.Equal(DatagramSessionEndReason.Evicted, oldest.Session.EndReason);
-                    End(oldest);
-                    Drop(DatagramDropReason.SessionEnded, oldest.Queued);
-                }
+                Evict(
+                    CountOf(step.Address) == MaxPerAddress ? OldestUnvalidated(step.Address)
+                    : _model.Count == MaxSessions ? _model.First(static entry => !entry.Session.IsValidated).Session
+                    : null);
 
                 // One that is evicted before it was its turn is not called, and ends at once.
                 _created++;
@@ -207,12 +207,25 @@ public sealed class SessionModelTests
         private DatagramDropReason? Refusal(Step step) =>
             step.Admission == 0 ? DatagramDropReason.SessionRefused
             : _isStopped ? DatagramDropReason.Stopping
-            : CountOf(step.Address) == MaxPerAddress ? DatagramDropReason.SessionLimitPerAddress
-            : _ending >= MaxSessions ? DatagramDropReason.SessionLimit
+            : CountOf(step.Address) == MaxPerAddress && (step.Admission == 1 || OldestUnvalidated(step.Address) is null) ? DatagramDropReason.SessionLimitPerAddress
+            : _ending >= (step.Admission == 2 ? MaxSessions : MaxSessions - (MaxSessions / 4)) ? DatagramDropReason.SessionLimit
+            : CountOf(step.Address) == MaxPerAddress ? null
             : _model.Count == MaxSessions && _model.TrueForAll(static entry => entry.Session.IsValidated) ? DatagramDropReason.SessionLimit
             : null;
 
         private int CountOf(int address) => _model.Count(entry => entry.Session.Address == address);
+
+        private Modelled? OldestUnvalidated(int address) => _model.Find(entry => entry.Session.Address == address && !entry.Session.IsValidated).Session;
+
+        private void Evict(Modelled? session)
+        {
+            if (session is not null)
+            {
+                Assert.Equal(DatagramSessionEndReason.Evicted, session.Session.EndReason);
+                End(session);
+                Drop(DatagramDropReason.SessionEnded, session.Queued);
+            }
+        }
 
         private void End(Modelled session)
         {

@@ -92,6 +92,35 @@ public sealed class SessionServerTests
         await host.StopAsync().Bounded();
     }
 
+    [Fact]
+    public async Task A_session_outlives_a_suspension_and_what_is_sent_meanwhile_is_dropped_and_counted()
+    {
+        var session = new TaskCompletionSource<DatagramSession>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var host = await StartAsync(static _ => { }, udp => udp.UseSessions(
+            static options => options.Admit = static _ => DatagramSessionAdmission.AcceptValidated,
+            async begun =>
+            {
+                session.SetResult(begun);
+                await foreach (var datagram in begun)
+                {
+                    begun.TrySend(datagram.Payload.Span);
+                }
+            }));
+        var endpoint = host.Services.GetRequiredService<PeregrineServer>().Endpoints[0];
+        using var client = Connect((IPEndPoint)endpoint.Addresses[0]);
+        Assert.Equal([1], await AskAsync(client, [1]).Bounded());
+        await endpoint.SuspendAsync().Bounded();
+        var played = await session.Task.Bounded();
+        Assert.False(played.TrySend([2]));
+        Assert.False(await played.SendAsync(new byte[] { 2 }));
+        Assert.Equal(2, endpoint.Datagrams!.GetDropped(DatagramDropReason.SendFailed));
+        await endpoint.ResumeAsync().Bounded();
+        Assert.Equal([3], await AskAsync(client, [3]).Bounded());
+        Assert.True(played.TrySend([4]));
+        Assert.Equal([4], await ReceiveAsync(client).Bounded());
+        await host.StopAsync().Bounded();
+    }
+
     private static async Task<IHost> StartAsync(Action<DatagramEndpointOptions> options, Action<IDatagramBuilder> configure)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
