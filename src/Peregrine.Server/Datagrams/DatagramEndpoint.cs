@@ -26,7 +26,7 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
     private volatile bool _isClosed;
     private volatile bool _isReceiving;
     private bool _isStarted;
-    private bool _isStopped;
+    private volatile bool _isStopped;
 
     /// <param name="pipeline">Built.</param>
     /// <param name="transport">Binds again after a suspension.</param>
@@ -122,6 +122,7 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
             }
 
             await StopSocketsAsync(cancellationToken).ConfigureAwait(false);
+            await FlushSocketsAsync(cancellationToken).ConfigureAwait(false);
             await CloseSocketsAsync().ConfigureAwait(false);
             _isSuspended = true;
             ServerLog.DatagramsSuspended(_logger, Name);
@@ -143,6 +144,13 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
             }
 
             _sockets = await BindAgainAsync(cancellationToken).ConfigureAwait(false);
+            if (_isStopped)
+            {
+                // The stop has not waited for this: its deadline was over.
+                await CloseSocketsAsync().ConfigureAwait(false);
+                return;
+            }
+
             _isSuspended = false;
             if (_isStarted)
             {
@@ -171,7 +179,7 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
         Stopping = "callbacks of OnStopping";
         await Task.WhenAll(_pipeline.Drains.Select(drain => DrainAsync(drain, deadline))).ConfigureAwait(false);
         Stopping = "the network";
-        await Task.WhenAll(_sockets.Select(socket => GuardAsync(() => socket.Sender.FlushAsync(deadline)))).ConfigureAwait(false);
+        await FlushSocketsAsync(deadline).ConfigureAwait(false);
         Stopping = null;
         if (isMine)
         {
@@ -298,6 +306,9 @@ internal sealed class DatagramEndpoint : IRunningEndpoint
         SetReceiving(false); // Before the wait: nobody should be sent here any more.
         return Task.WhenAll(_sockets.Select(socket => GuardAsync(() => socket.StopReceivingAsync(deadline))));
     }
+
+    private Task FlushSocketsAsync(CancellationToken deadline) =>
+        Task.WhenAll(_sockets.Select(socket => GuardAsync(() => socket.Sender.FlushAsync(deadline))));
 
     private async Task CloseSocketsAsync()
     {

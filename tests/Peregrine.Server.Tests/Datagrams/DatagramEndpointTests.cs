@@ -245,6 +245,23 @@ public sealed class DatagramEndpointTests
     }
 
     [Fact]
+    public async Task Suspended_it_waits_until_the_network_has_taken_the_answers()
+    {
+        await using var server = DatagramServer.Create(udp => udp.Run(DatagramServer.EchoAsync));
+        await server.StartAsync();
+        using var client = server.Datagrams.CreateClient();
+        server.Datagrams.IsCongested = true;
+        client.Send("hello"u8, server.AddressOf());
+        await UntilAsync(() => server.Counters().Received == 1);
+        var suspended = server.Server.Endpoints[0].SuspendAsync();
+        Assert.False(suspended.IsCompleted);
+        server.Datagrams.IsCongested = false;
+        await suspended.InTimeAsync();
+        Assert.Equal("hello", await client.ReceiveTextAsync());
+        Assert.Equal(0, server.Counters().GetDropped(DatagramDropReason.SendFailed));
+    }
+
+    [Fact]
     public async Task The_heartbeat_calls_each_second_never_twice_at_a_time_and_survives_what_throws()
     {
         var clock = new FakeTimeProvider();
