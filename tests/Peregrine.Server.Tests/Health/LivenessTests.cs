@@ -44,6 +44,7 @@ public sealed class LivenessTests : IDisposable
     {
         await using var server = Create<AcceptWatchdog>(transport => new HangingTransport(transport, _gate));
         await server.StartAsync();
+        await _gate.WhenAccepting.InTimeAsync();
         await HangsAsync(server, "The look at the accept loops, once a second, has not ended for 10 seconds.");
     }
 
@@ -118,9 +119,15 @@ public sealed class LivenessTests : IDisposable
     {
         private readonly ManualResetEventSlim _open = new(initialState: true);
         private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _accepting = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         /// <summary>Completes when somebody waits.</summary>
         public Task WhenReached => _reached.Task;
+
+        /// <summary>Completes when a loop accepts: only then does the watchdog ask its listener.</summary>
+        public Task WhenAccepting => _accepting.Task;
+
+        public void OnAccepting() => _accepting.TrySetResult();
 
         public void Close() => _open.Reset();
 
@@ -161,7 +168,11 @@ public sealed class LivenessTests : IDisposable
 
             public Action<SocketError>? AcceptFailed { get; set; }
 
-            public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => inner.AcceptAsync(cancellationToken);
+            public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+            {
+                gate.OnAccepting();
+                return inner.AcceptAsync(cancellationToken);
+            }
 
             public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => inner.UnbindAsync(cancellationToken);
 
