@@ -10,7 +10,7 @@ public sealed class DatagramSocketOptions
     /// The size of the kernel's receive buffer (SO_RCVBUF, socket(7)), in which datagrams wait that handlers have not taken. Default 4,194,304 bytes; from 1 to
     /// 1,073,741,823. The kernel lowers it to <c>net.core.rmem_max</c>: what is granted is logged. Datagrams that find it full are lost, and counted.
     /// </summary>
-    /// <remarks>The kernel counts its own structures, too: a small datagram takes about 800 bytes of it.</remarks>
+    /// <remarks>The kernel counts its own structures, too (socket(7)): small datagrams fill it long before their payloads would.</remarks>
     public int ReceiveBufferSizeInBytes { get; set; } = 4 << 20;
 
     /// <summary>

@@ -20,24 +20,9 @@ public static class DatagramHandlerExtensions
         if (handler is null)
         {
             handler = ActivatorUtilities.CreateInstance<THandler>(builder.ApplicationServices);
-            if (handler is IAsyncDisposable or IDisposable)
-            {
-                builder.OnStopping(_ => DisposeAsync(handler));
-            }
+            builder.OnStopping(_ => HandlerInstance.DisposeAsync(handler).AsTask());
         }
 
         return builder.Run(handler.OnDatagramsAsync);
-    }
-
-    private static async Task DisposeAsync(object made)
-    {
-        if (made is IAsyncDisposable disposable)
-        {
-            await disposable.DisposeAsync().ConfigureAwait(false);
-        }
-        else
-        {
-            ((IDisposable)made).Dispose();
-        }
     }
 }

@@ -52,43 +52,7 @@ public static class DatagramSessionExtensions
         where THandler : DatagramSessionHandler
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var scopes = builder.ApplicationServices.GetRequiredService<IServiceScopeFactory>();
-        var create = ActivatorUtilities.CreateFactory<THandler>([]);
-        return builder.UseSessions(configure, async session =>
-        {
-            var scope = scopes.CreateAsyncScope();
-            await using (scope.ConfigureAwait(false))
-            {
-                if (scope.ServiceProvider.GetService<THandler>() is { } registered)
-                {
-                    await registered.OnSessionAsync(session).ConfigureAwait(false);
-                    return;
-                }
-
-                var handler = create(scope.ServiceProvider, []);
-                try
-                {
-                    await handler.OnSessionAsync(session).ConfigureAwait(false);
-                }
-                finally
-                {
-                    await DisposeAsync(handler).ConfigureAwait(false);
-                }
-            }
-        });
-    }
-
-    private static ValueTask DisposeAsync(object made)
-    {
-        switch (made)
-        {
-            case IAsyncDisposable disposable:
-                return disposable.DisposeAsync();
-            case IDisposable disposable:
-                disposable.Dispose();
-                return default;
-            default:
-                return default;
-        }
+        var instances = new HandlerInstances<THandler>(builder.ApplicationServices);
+        return builder.UseSessions(configure, session => instances.RunAsync(handler => handler.OnSessionAsync(session)));
     }
 }

@@ -5,7 +5,7 @@ namespace Peregrine.Middleware.Sessions;
 
 /// <summary>
 /// The sessions of an endpoint, within their limits. A session is found without a lock; what changes the table takes it, and calls nobody's code under it: what is
-/// to be told or woken is handed back. Safe to use from any thread. (With two loops on two cores, a look under a lock took 190 ns, one without 70.)
+/// to be told or woken is handed back. Safe to use from any thread.
 /// </summary>
 internal sealed class SessionTable
 {

@@ -118,44 +118,8 @@ public static class MessageHandlerExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(createReader);
         ArgumentNullException.ThrowIfNull(createWriter);
-        var scopes = builder.ApplicationServices.GetRequiredService<IServiceScopeFactory>();
-        var create = ActivatorUtilities.CreateFactory<THandler>([]);
+        var instances = new HandlerInstances<THandler>(builder.ApplicationServices);
         var endpoint = new MessageEndpoint<TIn, TOut>(builder.ApplicationServices, createReader, createWriter, configure);
-        return builder.Use(_ => async connection =>
-        {
-            var scope = scopes.CreateAsyncScope();
-            await using (scope.ConfigureAwait(false))
-            {
-                if (scope.ServiceProvider.GetService<THandler>() is { } registered)
-                {
-                    await endpoint.RunAsync(connection, registered).ConfigureAwait(false);
-                    return;
-                }
-
-                var handler = create(scope.ServiceProvider, []);
-                try
-                {
-                    await endpoint.RunAsync(connection, handler).ConfigureAwait(false);
-                }
-                finally
-                {
-                    await DisposeAsync(handler).ConfigureAwait(false);
-                }
-            }
-        });
-    }
-
-    private static ValueTask DisposeAsync(object made)
-    {
-        switch (made)
-        {
-            case IAsyncDisposable disposable:
-                return disposable.DisposeAsync();
-            case IDisposable disposable:
-                disposable.Dispose();
-                return default;
-            default:
-                return default;
-        }
+        return builder.Use(_ => connection => instances.RunAsync(handler => endpoint.RunAsync(connection, handler)));
     }
 }

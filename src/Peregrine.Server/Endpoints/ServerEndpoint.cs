@@ -42,11 +42,11 @@ public sealed class ServerEndpoint
     /// is nobody to serve what is queued: it is reset.
     /// </summary>
     /// <remarks>
-    /// A datagram endpoint handles what the kernel has queued, and closes its sockets: what comes then is lost. Its middleware keeps what it knows of peers; a
+    /// A datagram endpoint handles what the kernel has queued, waits until the answers are sent, and closes its sockets: what comes then is lost. Its middleware keeps what it knows of peers; a
     /// <see cref="DatagramSender"/> that was kept from before is closed, and the next batch has another.
     /// </remarks>
     /// <param name="cancellationToken">
-    /// Ends the wait for another call of it or of <see cref="ResumeAsync"/>; for datagrams also the wait for handlers: what is not handled by then is dropped, and counted.
+    /// Ends the wait for another call of it or of <see cref="ResumeAsync"/>; for datagrams also the wait for handlers and for the kernel: what is not handled, or not sent, by then is dropped, and counted.
     /// </param>
     /// <returns>Completes when nothing more is accepted or received.</returns>
     public Task SuspendAsync(CancellationToken cancellationToken = default) => _running.SuspendAsync(cancellationToken);

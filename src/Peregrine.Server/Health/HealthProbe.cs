@@ -123,8 +123,8 @@ internal sealed class HealthProbe : IAsyncDisposable
                 return;
             }
 
-            var problem = _health.NotReady;
-            SocketException? failure = null;
+            var problem = FindProblem();
+            Exception? failure = null;
             foreach (var port in _ports)
             {
                 try
@@ -138,7 +138,7 @@ internal sealed class HealthProbe : IAsyncDisposable
                         await port.CloseAsync().ConfigureAwait(false);
                     }
                 }
-                catch (SocketException exception)
+                catch (Exception exception)
                 {
                     failure = exception; // Of this port: the others tell the truth at once.
                 }
@@ -164,6 +164,19 @@ internal sealed class HealthProbe : IAsyncDisposable
             }
 
             wasReady = problem is null;
+        }
+    }
+
+    private string? FindProblem()
+    {
+        try
+        {
+            return _health.NotReady;
+        }
+        catch (Exception exception)
+        {
+            // Of a listener of the application's transport. Nothing that it throws may leave the port as it is for good.
+            return $"Whether it is cannot be told ({exception.Message.ReplaceLineEndings(" ")}).";
         }
     }
 }

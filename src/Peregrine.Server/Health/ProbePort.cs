@@ -109,13 +109,13 @@ internal sealed class ProbePort(IPEndPoint address, TimeProvider clock) : IAsync
                 backoff.Reset();
                 _ = AnswerAsync(client);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (closing.IsCancellationRequested)
             {
                 return;
             }
-            catch (SocketException)
+            catch (Exception)
             {
-                // Descriptors are short, most likely, which keeps the server from being ready, too.
+                // Descriptors are short, most likely, which keeps the server from being ready, too. Whatever it is, the next one may be accepted.
                 await Task.Delay(backoff.Next(), clock, closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

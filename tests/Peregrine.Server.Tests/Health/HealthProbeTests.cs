@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Time.Testing;
+using Peregrine.Features;
 using Peregrine.Server.Tests.Timeouts;
 
 namespace Peregrine.Server.Tests.Health;
@@ -107,9 +108,30 @@ public sealed class HealthProbeTests
         Assert.StartsWith($"Peregrine:Health:Url = \"{url}\"", (await server.StartAndFailAsync()).Message, StringComparison.Ordinal);
     }
 
-    private TestServer Create(TimeProvider clock, ConnectionDelegate handler, Action<PeregrineOptions>? options = null) => new(
+    [Fact]
+    public async Task A_listener_that_throws_when_it_is_asked_closes_the_port_and_does_not_keep_it_closed()
+    {
+        var isBroken = false;
+        var clock = new FakeTimeProvider();
+        await using var server = Create(clock, Handlers.EchoAsync, transport: inner => new BrokenTransport(inner, () => Volatile.Read(ref isBroken)));
+        await server.StartAsync();
+        await UntilAsync(isOpen: true);
+        Volatile.Write(ref isBroken, true);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await UntilAsync(isOpen: false);
+        Assert.Contains("The listener is broken.", Assert.Single(server.Log.WithId(61)).Message, StringComparison.Ordinal);
+        Volatile.Write(ref isBroken, false);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await UntilAsync(isOpen: true);
+        await server.StopAsync();
+        Assert.False(await IsOpenAsync());
+    }
+
+    private TestServer Create(
+        TimeProvider clock, ConnectionDelegate handler, Action<PeregrineOptions>? options = null,
+        Func<IConnectionListenerFactory, IConnectionListenerFactory>? transport = null) => new(
         builder => builder.Listen("test", "tcp://127.0.0.1:0", tcp => tcp.Run(connection => handler(connection))).Configure(all => options?.Invoke(all)),
-        new Dictionary<string, string?> { ["Peregrine:Health:Url"] = $"tcp://{_port}" }, clock);
+        new Dictionary<string, string?> { ["Peregrine:Health:Url"] = $"tcp://{_port}" }, clock, transport: transport);
 
     private Task UntilAsync(bool isOpen) => UntilOpenIsAsync(isOpen).InTimeAsync();
 
@@ -133,6 +155,30 @@ public sealed class HealthProbeTests
         catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset)
         {
             return false; // Reset: it was queued when the port was closed.
+        }
+    }
+
+    /// <summary>Its listeners throw when they are asked, while they are broken.</summary>
+    private sealed class BrokenTransport(IConnectionListenerFactory inner, Func<bool> isBroken) : IConnectionListenerFactory
+    {
+        public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+            new Listener(await inner.BindAsync(endpoint, cancellationToken), isBroken);
+
+        private sealed class Listener(IConnectionListener inner, Func<bool> isBroken) : IConnectionListener, IConnectionListenerStatus
+        {
+            public EndPoint EndPoint => inner.EndPoint;
+
+            public int? QueuedConnections => null;
+
+            public SocketError? AcceptError => isBroken() ? throw new InvalidOperationException("The listener is broken.") : null;
+
+            public Action<SocketError>? AcceptFailed { get; set; }
+
+            public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => inner.AcceptAsync(cancellationToken);
+
+            public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => inner.UnbindAsync(cancellationToken);
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
         }
     }
 }

@@ -80,18 +80,19 @@ internal sealed class AdminListener : IAsyncDisposable
             {
                 Start(await _socket.AcceptAsync(_ended.Token).ConfigureAwait(false));
             }
-            catch (SocketException exception)
+            catch (OperationCanceledException) when (_ended.IsCancellationRequested)
             {
+                return;
+            }
+            catch (Exception exception)
+            {
+                // Whatever it is, the next one may be accepted.
                 if (_failures.IsDue(out _))
                 {
                     ServerLog.AdminFailed(_logger, exception);
                 }
 
                 await Task.Delay(AcceptPause, _clock, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
             }
         }
     }
