@@ -177,7 +177,6 @@ internal sealed class SessionQueue(Lock sync, QueueLimits limits, DatagramPool p
             {
                 return default;
             }
-
         }
 
         // Outside of the lock, which the callback takes, and for which this waits; and before another enumeration can begin, and have its own.

@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Peregrine.IntegrationTests.Processes;
+using Peregrine.IntegrationTests.Survival.Programs;
 
 namespace Peregrine.IntegrationTests.Admin;
 
@@ -126,7 +128,22 @@ public sealed partial class TopTests
         await AssertFailsAsync(3, "\"echo\"", "suspend", "nowhere", "-a", echo.AdminPath);
         await AssertFailsAsync(1, "Peregrine:Limits:MaxConnections", "set", "Limits:MaxConnections=none", "-a", echo.AdminPath);
         await AssertFailsAsync(6, echo.AdminPath + "x", "show", "x", "-a", echo.AdminPath + "x");
-        await AssertFailsAsync(5, "no server of Peregrine", "--once", "-p", Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+
+        // Not this process, in which other tests have servers.
+        using var stranger = Process.Start(new ProcessStartInfo(
+            "dotnet", [Path.Combine(AppContext.BaseDirectory, TestProgram.Assembly + ".dll"), IdleClients.Name, "0", "0"])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true,
+        })!;
+        try
+        {
+            Assert.Equal("holding 0", await stranger.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(1)));
+            await AssertFailsAsync(5, "no server of Peregrine", "--once", "-p", stranger.Id.ToString(CultureInfo.InvariantCulture));
+        }
+        finally
+        {
+            stranger.Kill();
+        }
     }
 
     [RequiresProgramFact("tmux")]
@@ -138,7 +155,7 @@ public sealed partial class TopTests
             await echo.ConnectAsync(i * 1024);
         }
 
-        await using var terminal = await Terminal.StartAsync(150, 24, $"dotnet {TopProcess.Path} -p {echo.Id}");
+        await using var terminal = await TmuxTerminal.StartAsync(150, 24, $"dotnet {TopProcess.Path} -p {echo.Id}");
         var screen = await terminal.UntilAsync(text => text.Contains("of 30 by bytes", StringComparison.Ordinal));
         Assert.Equal(30, Number(EndpointRow().Match(screen).Groups[1]));
         Assert.Equal("30 KiB", ConnectionRow().Match(screen).Groups[2].Value);
@@ -171,7 +188,7 @@ public sealed partial class TopTests
     {
         await using var echo = await WatchedEcho.StartAsync();
         await echo.ConnectAsync(1);
-        await using var terminal = await Terminal.StartAsync(20, 5, $"dotnet {TopProcess.Path} -p {echo.Id}");
+        await using var terminal = await TmuxTerminal.StartAsync(20, 5, $"dotnet {TopProcess.Path} -p {echo.Id}");
         await terminal.UntilAsync(text => text.Contains("q quit", StringComparison.Ordinal));
         await ClientProcess.RunShellAsync($"kill -STOP {echo.Id}");
         try

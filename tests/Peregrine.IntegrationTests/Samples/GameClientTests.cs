@@ -18,20 +18,20 @@ public sealed class GameClientTests
         try
         {
             var address = await server.WhenReceiving;
-            await using var terminal = await TmuxTerminal.StartAsync();
+            await using var terminal = await TmuxTerminal.StartAsync(100, 30, TmuxTerminal.Shell);
             await terminal.EnterAsync(CommandLine(address));
-            var (x, _) = OwnCell(await terminal.UntilAsync(IsPlaying));
+            var (x, _) = OwnCell(await terminal.UntilLinesAsync(IsPlaying));
 
             // To the side that is farther away.
             var (key, step) = x < FieldWidth / 2 ? ("d", 1) : ("a", -1);
             await terminal.TypeAsync(key);
-            await terminal.UntilAsync(screen => IsPlaying(screen) && (OwnCell(screen).X - x) * step >= 3);
+            await terminal.UntilLinesAsync(screen => IsPlaying(screen) && (OwnCell(screen).X - x) * step >= 3);
 
             // Without a goodbye: the next one knows nothing of the player.
             await server.DisposeAsync();
-            await terminal.UntilAsync(static screen => screen[0].StartsWith("Connecting", StringComparison.Ordinal));
+            await terminal.UntilLinesAsync(static screen => screen[0].StartsWith("Connecting", StringComparison.Ordinal));
             server = ServerProcess.Start("samples/Game/Game", [$"--Peregrine:Endpoints:game:Url=udp://{address}"]);
-            await terminal.UntilAsync(IsPlaying);
+            await terminal.UntilLinesAsync(IsPlaying);
 
             await terminal.TypeAsync("q");
             await AssertRestoredAsync(terminal);
@@ -47,7 +47,7 @@ public sealed class GameClientTests
     {
         using var limit = new CancellationTokenSource(Limit);
         using var server = new UdpClient(new IPEndPoint(IPAddress.Loopback, 0));
-        await using var terminal = await TmuxTerminal.StartAsync();
+        await using var terminal = await TmuxTerminal.StartAsync(100, 30, TmuxTerminal.Shell);
         await terminal.EnterAsync(CommandLine((IPEndPoint)server.Client.LocalEndPoint!));
         var client = (await server.ReceiveAsync(limit.Token)).RemoteEndPoint;
 
@@ -70,7 +70,7 @@ public sealed class GameClientTests
 
         // Tick 1, input 0, nothing lost, id 1; a player who is beside the field, and one at (3, 2); no coins.
         await server.SendAsync(new byte[] { 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 9, 255, 255, 0, 0, 1, 3, 2, 0, 7, 0 }, client, limit.Token);
-        var screen = await terminal.UntilAsync(IsPlaying);
+        var screen = await terminal.UntilLinesAsync(IsPlaying);
         Assert.Equal((3, 2), OwnCell(screen));
         Assert.Contains("score 7", screen[FieldHeight], StringComparison.Ordinal);
         var hellos = 0;
@@ -81,7 +81,7 @@ public sealed class GameClientTests
 
         Assert.InRange(hellos, 1, 50);
         await server.SendAsync(new byte[] { 5 }, client, limit.Token);
-        await terminal.UntilAsync(static screen => screen.Contains("The server has said goodbye."));
+        await terminal.UntilLinesAsync(static screen => screen.Contains("The server has said goodbye."));
         await AssertRestoredAsync(terminal);
     }
 
@@ -100,9 +100,9 @@ public sealed class GameClientTests
     private static async Task AssertRestoredAsync(TmuxTerminal terminal)
     {
         // When the shell asks for a line, and not before: the client would take the keys.
-        await terminal.UntilAsync(static screen => Array.FindLast(screen, static line => line.Length > 0) == "$");
+        await terminal.UntilLinesAsync(static screen => Array.FindLast(screen, static line => line.Length > 0) == "$");
         await terminal.EnterAsync("stty -a | tr \" ;\" \"\\n\" | grep -xE \"icanon|echo\" | wc -l");
-        await terminal.UntilAsync(static screen => screen.Contains("2"));
+        await terminal.UntilLinesAsync(static screen => screen.Contains("2"));
         Assert.True(await terminal.IsRestoredAsync());
     }
 }
