@@ -13,6 +13,8 @@ internal sealed class BroadcastDrive(Load load, Target target) : IDrive
             () => loop.Run(window), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         await window.RunAsync(load, target.Process, running, cancellationToken);
         await running;
-        return Measurement.OfTransactions(loop.Latencies, window, Metric.DeliveriesPerSecond, Metric.CpuPerDelivery);
+        var measurement = Measurement.OfTransactions(loop.Latencies, window, Metric.DeliveriesPerSecond, Metric.CpuPerDelivery);
+        measurement[Metric.ClientCore.Key] = window.ClientPercentWithout(loop.Idle);
+        return measurement;
     }
 }
