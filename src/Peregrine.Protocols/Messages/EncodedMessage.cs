@@ -56,12 +56,9 @@ public sealed class EncodedMessage : IDisposable
         }
     }
 
-    /// <summary>Nobody holds it any more.</summary>
-    internal bool IsOver => Volatile.Read(ref _holders) == 0;
-
-    /// <summary>One holder more.</summary>
+    /// <summary>So many holders more.</summary>
     /// <exception cref="ObjectDisposedException">Nobody holds it any more.</exception>
-    internal void Hold()
+    internal void Hold(int count = 1)
     {
         // One that has no holder left stays without: its array may be another message's.
         int holders;
@@ -70,12 +67,12 @@ public sealed class EncodedMessage : IDisposable
             holders = Volatile.Read(ref _holders);
             ObjectDisposedException.ThrowIf(holders == 0, this);
         }
-        while (Interlocked.CompareExchange(ref _holders, holders + 1, holders) != holders);
+        while (Interlocked.CompareExchange(ref _holders, holders + count, holders) != holders);
     }
 
-    internal void Release()
+    internal void Release(int count = 1)
     {
-        if (Interlocked.Decrement(ref _holders) == 0)
+        if (count > 0 && Interlocked.Add(ref _holders, -count) == 0)
         {
             var array = Interlocked.Exchange(ref _array, null)!;
             if (array.Length > 0)

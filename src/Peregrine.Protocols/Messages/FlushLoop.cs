@@ -14,6 +14,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
     private readonly Lock _lock = new();
     private readonly PipeWriter _output;
+    private readonly PendingBound _bound;
     private readonly Action _onFlushed;
 
     // Under the lock. What is in _sending is the flush's while there is one, and how much that was is known to others.
@@ -30,9 +31,12 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     private FlushWaiter? _sendingWaiters;
     private ValueTask<FlushResult> _flush;
 
-    public FlushLoop(PipeWriter output)
+    /// <param name="output">Where the messages go.</param>
+    /// <param name="bound">How much may be pending with a message that is posted; by itself, it may be larger.</param>
+    public FlushLoop(PipeWriter output, PendingBound bound)
     {
         _output = output;
+        _bound = bound;
         _onFlushed = OnFlushed;
     }
 
@@ -46,6 +50,8 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
         Flushing,
     }
+
+    public PendingBound Bound => _bound;
 
     /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
     public long PendingBytes
@@ -142,12 +148,11 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
     /// Adds a message, and sends it, without waiting. There is room until a flush is under way: a peer is slow when the output does not take what it was given, not while nobody
     /// has got to giving it.
     /// </summary>
-    /// <param name="message">The message.</param>
-    /// <param name="bound">How much may be pending with it; by itself, it may be larger.</param>
+    /// <param name="message">The message. The caller has held it for this; who does not take it leaves that to the caller.</param>
     /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
     /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
     /// <param name="dropped">How many were dropped.</param>
-    public PostOutcome Post(EncodedMessage message, PendingBound bound, bool dropsOldest, bool isQueued, out int dropped)
+    public PostOutcome Post(EncodedMessage message, bool dropsOldest, bool isQueued, out int dropped)
     {
         dropped = 0;
         bool isTaken;
@@ -162,10 +167,10 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
 
                 if (message.Length == 0)
                 {
+                    message.Release();
                     return PostOutcome.Posted;
                 }
 
-                ObjectDisposedException.ThrowIf(message.IsOver, message);
                 isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
                 if (isTaken)
                 {
@@ -207,7 +212,7 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         bool HasRoomLocked(long pending, int messages)
         {
             var kept = _sendingLength + pending;
-            return kept == 0 || (kept + message.Length <= bound.Bytes && _sendingMessages + messages < bound.Messages);
+            return kept == 0 || (kept + message.Length <= _bound.Bytes && _sendingMessages + messages < _bound.Messages);
         }
 
         // Not in vain: there must be room when all are gone that may be dropped.

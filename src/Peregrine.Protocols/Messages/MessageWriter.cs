@@ -29,7 +29,6 @@ public sealed class MessageWriter
     private static PendingBytes? t_scratch;
 
     private readonly FlushLoop _loop;
-    private readonly PendingBound _bound;
 
     /// <param name="output">Where the messages go.</param>
     /// <param name="maxPendingBytes">See <see cref="DefaultMaxPendingBytes"/>: from 1.</param>
@@ -37,11 +36,10 @@ public sealed class MessageWriter
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxPendingBytes, 1);
-        _loop = new FlushLoop(output);
-        _bound = new PendingBound(maxPendingBytes);
+        _loop = new FlushLoop(output, new PendingBound(maxPendingBytes));
     }
 
-    internal PendingBound Bound => _bound;
+    internal FlushLoop Loop => _loop;
 
     /// <summary>Bytes that no flush has begun to send, and those of the one that is under way. It may be a little old.</summary>
     public long PendingBytes => _loop.PendingBytes;
@@ -117,9 +115,6 @@ public sealed class MessageWriter
         return FlushAsync(cancellationToken);
     }
 
-    /// <summary>As <see cref="TryPost"/> and <see cref="TryPostInPlaceOfOldest"/>, and leaves the sending to the thread pool.</summary>
-    internal PostOutcome PostQueued(EncodedMessage message, bool dropsOldest, out int dropped) => _loop.Post(message, _bound, dropsOldest, isQueued: true, out dropped);
-
     /// <summary>As <see cref="Write"/>. False if the message is dropped.</summary>
     /// <param name="message">The message.</param>
     /// <param name="format">How it is written.</param>
@@ -166,6 +161,13 @@ public sealed class MessageWriter
     private bool Post(EncodedMessage message, bool dropsOldest, out int dropped)
     {
         ArgumentNullException.ThrowIfNull(message);
-        return _loop.Post(message, _bound, dropsOldest, isQueued: false, out dropped) == PostOutcome.Posted;
+        message.Hold();
+        var isPosted = _loop.Post(message, dropsOldest, isQueued: false, out dropped) == PostOutcome.Posted;
+        if (!isPosted)
+        {
+            message.Release();
+        }
+
+        return isPosted;
     }
 }

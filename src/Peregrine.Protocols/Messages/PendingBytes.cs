@@ -15,8 +15,12 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 
     // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
     private const int MostInsertionsKept = 64;
+    private const int FewestInsertions = 4;
 
-    private readonly Queue<Insertion> _insertions = new();
+    // A ring, whose size is a power of two.
+    private Insertion[] _insertions = [];
+    private int _oldest;
+    private int _messages;
     private byte[] _array = [];
     private int _length;
     private long _shared;
@@ -30,7 +34,7 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     public bool IsEmpty => Length == 0;
 
     /// <summary>How many of them are shared.</summary>
-    public int Messages => _insertions.Count;
+    public int Messages => _messages;
 
     public void Advance(int count)
     {
@@ -51,51 +55,61 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         return _array.AsSpan(_length);
     }
 
-    /// <summary>Adds a message that is not copied. It is held until it is taken or dropped.</summary>
+    /// <summary>Adds a message that is not copied. The caller has held it; it is let go when it is taken or dropped.</summary>
     public void Add(EncodedMessage message)
     {
-        message.Hold();
-        _insertions.Enqueue(new Insertion(message, _length));
+        if (_messages == _insertions.Length)
+        {
+            MakeRoomForInsertion();
+        }
+
+        InsertionAt(_messages) = new Insertion(message, _length);
+        _messages++;
         _shared += message.Length;
     }
 
     /// <summary>Drops the oldest message that is shared. False if there is none.</summary>
     public bool TryDropOldest()
     {
-        if (!_insertions.TryDequeue(out var oldest))
+        if (_messages == 0)
         {
             return false;
         }
 
-        _shared -= oldest.Message.Length;
-        oldest.Message.Release();
+        var message = InsertionAt(0).Message;
+        InsertionAt(0) = default;
+        _oldest++;
+        _messages--;
+        _shared -= message.Length;
+        message.Release();
         return true;
     }
 
     /// <summary>All of them, if they are in one place; a few are brought there, and what is shared of them is let go.</summary>
     public bool TryGetSingle(out ReadOnlyMemory<byte> bytes)
     {
-        if (_length == 0 && _insertions.Count == 1)
+        if (_length == 0 && _messages == 1)
         {
-            bytes = _insertions.Peek().Message.Memory;
+            bytes = InsertionAt(0).Message.Memory;
             return true;
         }
 
-        if (_insertions.Count > 0 && Length <= MostAtOnce)
+        if (_messages > 0 && Length <= MostAtOnce)
         {
             Join((int)Length);
         }
 
         bytes = _array.AsMemory(0, _length);
-        return _insertions.Count == 0;
+        return _messages == 0;
     }
 
     /// <summary>Copies all of them in their order.</summary>
     public void CopyTo(IBufferWriter<byte> output)
     {
         var copied = 0;
-        foreach (var (message, at) in _insertions)
+        for (var i = 0; i < _messages; i++)
         {
+            var (message, at) = InsertionAt(i);
             output.Write(_array.AsSpan(copied, at - copied));
             output.Write(message.Memory.Span);
             copied = at;
@@ -144,9 +158,9 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         {
         }
 
-        if (_insertions.Capacity > MostInsertionsKept)
+        if (_insertions.Length > MostInsertionsKept)
         {
-            _insertions.TrimExcess(0);
+            _insertions = [];
         }
 
         if (_array.Length > 0)
@@ -177,15 +191,29 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         _array = larger;
     }
 
+    private ref Insertion InsertionAt(int index) => ref _insertions[(_oldest + index) & (_insertions.Length - 1)];
+
+    private void MakeRoomForInsertion()
+    {
+        var larger = new Insertion[Math.Max(FewestInsertions, 2 * _messages)];
+        for (var i = 0; i < _messages; i++)
+        {
+            larger[i] = InsertionAt(i);
+        }
+
+        (_insertions, _oldest) = (larger, 0);
+    }
+
     private void Join(int length)
     {
         var joined = ArrayPool<byte>.Shared.Rent(length);
         var (copied, end) = (0, 0);
-        while (_insertions.TryPeek(out var insertion))
+        while (_messages > 0)
         {
-            Copy(_array.AsSpan(copied, insertion.At - copied));
-            Copy(insertion.Message.Memory.Span);
-            copied = insertion.At;
+            var (message, at) = InsertionAt(0);
+            Copy(_array.AsSpan(copied, at - copied));
+            Copy(message.Memory.Span);
+            copied = at;
             TryDropOldest();
         }
 

@@ -55,41 +55,61 @@ internal struct Broadcast(ConnectionSet.Enumerator receivers, EncodedMessage mes
     /// <summary>False if there are more.</summary>
     private bool TryFinish()
     {
-        for (var i = 0; i < Stretch; i++)
+        // For all of the stretch with one exchange: those who take it have a hold each.
+        var held = Math.Min(Stretch, _receivers.Left);
+        if (held == 0)
         {
-            if (!_receivers.MoveNext())
-            {
-                return true;
-            }
+            return true;
+        }
 
-            if (_receivers.Current != except)
+        message.Hold(held);
+        try
+        {
+            for (var i = 0; i < Stretch; i++)
             {
-                Post(_receivers.Current);
+                if (!_receivers.MoveNext())
+                {
+                    return true;
+                }
+
+                var receiver = _receivers.Current;
+                if (receiver != except && TryPost(receiver))
+                {
+                    held--;
+                }
             }
+        }
+        finally
+        {
+            message.Release(held);
         }
 
         return false;
     }
 
-    private void Post(RegisteredConnection receiver)
+    private bool TryPost(RegisteredConnection receiver)
     {
-        var outcome = receiver.Writer.PostQueued(message, dropsOldest: slow == SlowReceiverPolicy.DropOldest, out var dropped);
+        var outcome = receiver.Loop.Post(message, dropsOldest: slow == SlowReceiverPolicy.DropOldest, isQueued: true, out var dropped);
         _dropped += dropped;
         if (outcome == PostOutcome.Posted)
         {
             _posted++;
+            return true;
         }
-        else if (outcome == PostOutcome.Slow)
+
+        if (outcome == PostOutcome.Slow)
         {
             if (slow != SlowReceiverPolicy.Disconnect)
             {
                 _skipped++;
             }
-            else if (receiver.Disconnect(Explanation(receiver.Writer.Bound)))
+            else if (receiver.Disconnect(Explanation(receiver.Loop.Bound)))
             {
                 _disconnected++;
             }
         }
+
+        return false;
     }
 
     private readonly void End()

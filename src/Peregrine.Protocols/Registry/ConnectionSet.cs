@@ -88,6 +88,9 @@ public readonly struct ConnectionSet
 
         internal readonly bool IsEmpty => _end == 0;
 
+        /// <summary>More than so many do not follow.</summary>
+        internal readonly int Left => _end - _next;
+
         /// <summary>Goes on to the next one; false if there is none.</summary>
         public bool MoveNext()
         {

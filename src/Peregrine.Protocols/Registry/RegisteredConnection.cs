@@ -22,6 +22,7 @@ public sealed class RegisteredConnection : IDisposable
         _registry = registry;
         Connection = connection;
         Writer = writer;
+        Loop = writer.Loop;
         Id = connection.ConnectionId;
     }
 
@@ -133,6 +134,9 @@ public sealed class RegisteredConnection : IDisposable
     /// Takes it out of the registry, its key and its groups; a second call does nothing. The connection and the writer are not touched: what was posted before goes out.
     /// </summary>
     public void Dispose() => TryLeave();
+
+    /// <summary>The writer's, at hand: a broadcast passes by many.</summary>
+    internal FlushLoop Loop { get; }
 
     /// <summary>At the beginning, once.</summary>
     internal void Enter(Members all)
