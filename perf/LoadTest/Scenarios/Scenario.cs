@@ -106,7 +106,7 @@ internal sealed record Scenario(string Name, ScenarioKind Kind, Load Load, strin
         (TlsSupport.Only, _) when !Load.Tls => "it serves nothing but TLS",
         (_, ScenarioKind.Allocations or ScenarioKind.DatagramAllocations) when !contestant.IsManaged => "it has no managed heap",
         (_, ScenarioKind.Ends) when !contestant.TakesHandlers => "it does not serve answers",
-        (_, ScenarioKind.Broadcast) when !contestant.TakesHandlers => "it does not broadcast",
+        (_, ScenarioKind.Broadcast) when !contestant.TakesHandlers && contestant.Name != Contestant.Limit => "it does not broadcast",
         _ => null,
     };
 

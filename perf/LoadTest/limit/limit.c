@@ -1,7 +1,7 @@
 /*
  * The least that a server can do: one thread, level-triggered epoll(7), no allocation while a peer keeps up. What it reaches is taken as the
- * limit of this machine. "limit echo" sends every byte back; "limit sink" counts them. Prints its port; answers each line of standard input
- * with the count, and ends with it.
+ * limit of this machine. "limit echo" sends every byte back; "limit sink" counts them; "limit broadcast" sends what one receive brings to all others, with
+ * one send for each. Prints its port; answers each line of standard input with the count, and ends with it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,7 +28,11 @@ struct connection {
 static struct connection *connections;
 static char buffer[BUFFER];
 static uint64_t received;
-static int loop, listener, sink;
+static int loop, listener, sink, broadcast;
+
+/* Of a broadcast. */
+static int *members;
+static int member_count;
 
 static void fail(const char *what) {
     perror(what);
@@ -40,7 +44,28 @@ static void watch(int operation, int fd, uint32_t events) {
     if (epoll_ctl(loop, operation, fd, &event) < 0) fail("epoll_ctl");
 }
 
+/* The first message, of nothing but its length, tells a connection that it is among the members. */
+static void enter(int fd) {
+    static const char welcome[] = { 0, 0, 0, 4 };
+    members[member_count++] = fd;
+    if (send(fd, welcome, sizeof welcome, MSG_NOSIGNAL) < 0) fail("send");
+}
+
+static void leave(int fd) {
+    for (int i = 0; i < member_count; i++) {
+        if (members[i] == fd) members[i--] = members[--member_count];
+    }
+}
+
+/* The load is a closed loop: a receiver that has no room is a fault, and no case. */
+static void send_to_others(int fd, const char *bytes, ssize_t length) {
+    for (int i = 0; i < member_count; i++) {
+        if (members[i] != fd && send(members[i], bytes, (size_t)length, MSG_NOSIGNAL) != length) fail("send");
+    }
+}
+
 static void end(int fd) {
+    leave(fd);
     free(connections[fd].unsent);
     connections[fd] = (struct connection){ 0 };
     close(fd);
@@ -51,6 +76,7 @@ static void accept_all(void) {
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         watch(EPOLL_CTL_ADD, fd, EPOLLIN);
+        if (broadcast) enter(fd);
     }
 }
 
@@ -94,6 +120,7 @@ static void receive(int fd) {
     ssize_t count = recv(fd, buffer, BUFFER, 0);
     if (count > 0) {
         if (sink) received += (uint64_t)count;
+        else if (broadcast) send_to_others(fd, buffer, count);
         else send_back(fd, buffer, (size_t)count);
     } else if (count == 0 || errno != EAGAIN) {
         end(fd);
@@ -105,11 +132,13 @@ int main(int argc, char **argv) {
     socklen_t length = sizeof address;
     struct rlimit files;
     sink = argc > 1 && strcmp(argv[1], "sink") == 0;
+    broadcast = argc > 1 && strcmp(argv[1], "broadcast") == 0;
     getrlimit(RLIMIT_NOFILE, &files);
     connections = calloc(files.rlim_cur, sizeof *connections);
+    members = calloc(files.rlim_cur, sizeof *members);
     loop = epoll_create1(0);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (!connections || bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, BACKLOG) < 0) fail("listen");
+    if (!connections || !members || bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, BACKLOG) < 0) fail("listen");
     getsockname(listener, (struct sockaddr *)&address, &length);
     watch(EPOLL_CTL_ADD, listener, EPOLLIN);
     watch(EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN);

@@ -226,6 +226,23 @@ public sealed class BroadcastTests
     }
 
     [Fact]
+    public async Task A_message_is_let_go_by_those_who_do_not_get_it()
+    {
+        var slow = await SlowAsync(new GatedWriter { IsClosed = true }, SlowReceiverPolicy.Skip);
+        var except = Registered(new GatedWriter());
+        Registered(new GatedWriter()).Dispose();
+        await Registered(new GatedWriter()).Writer.EndAsync();
+        var message = EncodedMessage.Create(Message(5), s_format);
+        Assert.Equal(
+            new BroadcastResult(Posted: 0, Skipped: 1, Dropped: 0, Disconnected: 0),
+            await _registry.All.BroadcastAsync(message, SlowReceiverPolicy.Skip, except, CancellationToken.None));
+        Assert.False(slow.Writer.TryPost(message));
+        Assert.Equal(3, message.Memory.Length);
+        message.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => message.Memory);
+    }
+
+    [Fact]
     public async Task A_message_that_cannot_be_written_reaches_nobody()
     {
         var output = new GatedWriter();
