@@ -52,7 +52,8 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
         _settings = settings;
     }
 
-    public Lock Gate { get; } = new();
+    /// <summary>This itself: nobody else sees it, and every connection would keep a lock.</summary>
+    public object Gate => this;
 
     /// <summary>The flush that waits; under the <see cref="Gate"/>.</summary>
     public ref PendingOperation Pending => ref _pending;

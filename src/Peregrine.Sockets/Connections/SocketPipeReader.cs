@@ -8,7 +8,7 @@ namespace Peregrine.Sockets.Connections;
 /// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
 /// so the kernel's window is the backpressure, and a reader that waits holds no block (<see cref="Receiver{TSocket}"/>).
 /// </summary>
-internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IThreadPoolWorkItem
+internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IReceiveBuffer, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     private readonly StreamConnection<TSocket> _connection;
@@ -21,6 +21,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
     private Exception? _failure;
     private InputDiscard<TSocket>? _discard;
     private bool _left;
+    private bool _gaveBack;
 
     // The flow's own, or the completion's while the flow waits.
     private Receiver<TSocket> _receiver;
@@ -136,7 +137,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
         {
             lock (Gate)
             {
-                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && _arrived.Bytes == 0) || (!IsCompleted && IsBusy);
+                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && (_arrived.Bytes == 0 || _arrived.IsError)) || (!IsCompleted && IsBusy);
             }
         }
     }
@@ -239,7 +240,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
     /// <summary>The end of a yield.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        if (_receiver.Receive(out var result))
+        if (_receiver.Receive(this, out var result))
         {
             OnReceived(result);
         }
@@ -247,7 +248,22 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
 
     protected override void Advance(SequencePosition consumed, SequencePosition examined) => _receiver.Chain.Advance(consumed, examined);
 
-    protected override void GiveBack() => _receiver.Chain.Return();
+    protected override void GiveBack()
+    {
+        _receiver.Chain.Return();
+        bool hasArrived;
+        lock (Gate)
+        {
+            // What arrives from here on, its completion gives back.
+            _gaveBack = true;
+            hasArrived = _wait == ReadWait.Arrived;
+        }
+
+        if (hasArrived)
+        {
+            _receiver.Return();
+        }
+    }
 
     protected override void OnLeft()
     {

@@ -26,6 +26,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     private string? _connectionId;
     private EndPoint? _localEndPoint;
     private EndPoint? _remoteEndPoint;
+    private bool _isRemoteEndPointKept;
     private Socket? _socket;
     private IDictionary<object, object?>? _items;
     private IDuplexPipe? _transport;
@@ -111,9 +112,29 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         set => _localEndPoint = value;
     }
 
+    /// <remarks>
+    /// Admission looks at that of every connection, once: made of what the socket keeps, it costs an idle connection nothing afterwards. For who asks more
+    /// often it is kept.
+    /// </remarks>
     public override EndPoint? RemoteEndPoint
     {
-        get => _remoteEndPoint ??= Connected?.RemoteEndPoint;
+        get
+        {
+            if (_remoteEndPoint is { } kept)
+            {
+                return kept;
+            }
+
+            var made = Connected?.RemoteEndPoint;
+            if (_isRemoteEndPointKept)
+            {
+                return Interlocked.CompareExchange(ref _remoteEndPoint, made, null) ?? made; // Unless middleware has set another meanwhile.
+            }
+
+            _isRemoteEndPointKept = true;
+            return made;
+        }
+
         set => _remoteEndPoint = value;
     }
 
