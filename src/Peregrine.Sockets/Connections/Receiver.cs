@@ -11,17 +11,15 @@ internal struct Receiver<TSocket>
 {
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
-    private readonly StreamSettings _settings;
     private ReceiveChain _chain;
     private ReceiveSize _size;
     private BufferSegment? _rented;
     private long _bytes;
 
-    public Receiver(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    public Receiver(TSocket socket, StreamConnection<TSocket> connection)
     {
         _socket = socket;
         _connection = connection;
-        _settings = settings;
     }
 
     /// <summary>What is received and not consumed. It is the reader's; here it grows.</summary>
@@ -33,17 +31,19 @@ internal struct Receiver<TSocket>
     /// <summary>The last receive did not fill its buffer: there is most likely nothing more now.</summary>
     public bool IsDrained { get; private set; }
 
+    private readonly StreamSettings Settings => _connection.Settings;
+
     /// <summary>Receives once, without waiting.</summary>
     public IoResult TryReceive()
     {
-        var segment = _chain.Room(_settings.Pool, _settings.MinimumReceiveSizeInBytes, _size.Of(_settings));
+        var segment = _chain.Room(Settings.Pool, Settings.MinimumReceiveSizeInBytes, _size.Of(Settings));
         var free = segment.Free.Span;
         var result = _socket.TryReceive(free);
         _chain.Received(segment, result.Bytes);
         IsDrained = result.Bytes < free.Length;
         if (result.Bytes > 0)
         {
-            _size.Note(_settings, result.Bytes, free.Length);
+            _size.Note(Settings, result.Bytes, free.Length);
             Count(result.Bytes);
         }
 
@@ -56,7 +56,7 @@ internal struct Receiver<TSocket>
     /// <summary>A block for what a wait brings. It is not the chain's yet, which belongs to the flow. May throw what the pool throws.</summary>
     public Span<byte> Rent()
     {
-        _rented = BufferSegment.Rent(_settings.Pool, Math.Min(_size.Of(_settings), _settings.Pool.MaxBufferSize));
+        _rented = BufferSegment.Rent(Settings.Pool, Math.Min(_size.Of(Settings), Settings.Pool.MaxBufferSize));
         return _rented.Free.Span;
     }
 
@@ -71,7 +71,7 @@ internal struct Receiver<TSocket>
         var free = segment.FreeLength;
         IsDrained = bytes < free;
         _chain.Append(segment, bytes);
-        _size.Note(_settings, bytes, free);
+        _size.Note(Settings, bytes, free);
         Count(bytes);
     }
 

@@ -12,7 +12,6 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
     where TSocket : struct, IStreamSocket
 {
     private readonly StreamConnection<TSocket> _connection;
-    private readonly StreamSettings _settings;
 
     // Under the gate.
     private ReadWait _wait;
@@ -27,11 +26,10 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
     private Receiver<TSocket> _receiver;
     private bool _ended;
 
-    public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection)
     {
         _connection = connection;
-        _settings = settings;
-        _receiver = new Receiver<TSocket>(socket, connection, settings);
+        _receiver = new Receiver<TSocket>(socket, connection);
     }
 
     public long BytesReceived => _receiver.Bytes;
@@ -44,6 +42,8 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
 
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
+
+    private StreamSettings Settings => _connection.Settings;
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
@@ -196,10 +196,10 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
 
     private void ThrowIfTooMuchIsUnread()
     {
-        if (_receiver.Chain.Length >= _settings.MaxUnreadBytes)
+        if (_receiver.Chain.Length >= Settings.MaxUnreadBytes)
         {
             _connection.TrySetReason(ConnectionCloseReason.UnreadLimit);
-            throw PipeMisuse.TooMuchUnread(_receiver.Chain.Length, _settings.MaxUnreadBytes);
+            throw PipeMisuse.TooMuchUnread(_receiver.Chain.Length, Settings.MaxUnreadBytes);
         }
     }
 
@@ -231,7 +231,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
             // The thread is given to others first. The wait counts as armed, and ends at once if there is something to receive.
             Debug.Assert(yields);
             _connection.Burst.Restart();
-            _settings.Schedule(this);
+            Settings.Schedule(this);
         }
 
         return true;
@@ -278,7 +278,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
     }
 
     protected override void ScheduleEnd() =>
-        _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).EndCanceled(), this);
+        Settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).EndCanceled(), this);
 
     private ReadResult MakeResultOrThrow() => FailureOf() is { } failure ? throw failure : MakeResult(isCanceled: false);
 

@@ -19,7 +19,6 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
     IConnectionHalfCloseFeature, IConnectionTcpInfoFeature, IConnectionBufferFeature, IConnectionSchedulingFeature
 {
-    private readonly ILogger _logger;
     private LazySignal _closed;
     private int _reason;
     private int _isWatched;
@@ -32,7 +31,7 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     private IDuplexPipe? _transport;
     private ConnectionFeatureCollection? _features;
 
-    protected StreamConnectionContext(ILogger logger) => _logger = logger;
+    protected abstract ILogger Logger { get; }
 
     public abstract PipeReader Input { get; }
 
@@ -221,5 +220,5 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     }
 
     protected void FireConnectionClosed() =>
-        _closed.Fire(exception => SocketsLog.ClosedCallbackFailed(_logger, ConnectionId, exception));
+        _closed.Fire(exception => SocketsLog.ClosedCallbackFailed(Logger, ConnectionId, exception));
 }
