@@ -67,6 +67,26 @@ internal readonly struct LengthField
         return (int)length;
     }
 
+    /// <inheritdoc cref="IFrameFinder.Find"/>
+    public int Find(ReadOnlySpan<byte> bytes, Span<Frame> frames)
+    {
+        var count = 0;
+        for (var at = 0; count < frames.Length && bytes.Length - at >= HeaderLength; count++)
+        {
+            var counted = Read(bytes.Slice(at + Offset, Width));
+            var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
+            if (length > MaxFrameLength || length < _least || length > bytes.Length - at)
+            {
+                break;
+            }
+
+            frames[count] = new Frame(at + BytesToStrip, at + (int)length, at + (int)length);
+            at += (int)length;
+        }
+
+        return count;
+    }
+
     /// <summary>Writes the length of a frame.</summary>
     public void WriteLength(Span<byte> field, long frameLength)
     {

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Numerics;
+using System.Runtime.Intrinsics;
 using Peregrine.Protocols.Lines;
 
 namespace Peregrine.Protocols;
@@ -7,7 +9,7 @@ namespace Peregrine.Protocols;
 /// Lines. A message is a view over a line without its end, and may be empty. For text, see <see cref="TextMessageReader"/>.
 /// </summary>
 /// <remarks>It has no state: one serves any number of connections.</remarks>
-public sealed class LineReader : IMessageReader<ReadOnlySequence<byte>>
+public sealed class LineReader : IFrameFinder
 {
     private readonly LineFormat _format;
 
@@ -50,6 +52,46 @@ public sealed class LineReader : IMessageReader<ReadOnlySequence<byte>>
         message = _format.EndOfInputEndsLine ? input : default;
         consumed = message.IsEmpty ? consumed : input.End;
         return _format.EndOfInputEndsLine;
+    }
+
+    int IFrameFinder.Find(ReadOnlySpan<byte> bytes, Span<Frame> frames)
+    {
+        var (count, start) = (0, 0);
+        for (var at = 0; at < bytes.Length; at += Vector512<byte>.Count)
+        {
+            for (var feeds = FeedsAt(bytes, at); feeds != 0; feeds &= feeds - 1)
+            {
+                var feed = at + BitOperations.TrailingZeroCount(feeds);
+                var hasReturn = _format.Ending != LineEnding.Lf && feed > start && bytes[feed - 1] == LineFormat.Cr;
+                if (_format.Ending == LineEnding.CrLf && !hasReturn)
+                {
+                    continue;
+                }
+
+                if (count == frames.Length || feed - start >= _format.MaxSize)
+                {
+                    return count;
+                }
+
+                frames[count++] = new Frame(start, hasReturn ? feed - 1 : feed, feed + 1);
+                start = feed + 1;
+            }
+        }
+
+        return count;
+    }
+
+    private static ulong FeedsAt(ReadOnlySpan<byte> bytes, int at)
+    {
+        var rest = bytes[at..];
+        if (rest.Length < Vector512<byte>.Count)
+        {
+            Span<byte> last = stackalloc byte[Vector512<byte>.Count];
+            rest.CopyTo(last);
+            return Vector512.Equals(Vector512.Create<byte>(last), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
+        }
+
+        return Vector512.Equals(Vector512.Create(rest), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
     }
 
     private bool TryParseInParts(

@@ -25,8 +25,13 @@ namespace Peregrine.Protocols;
 public sealed class MessageReader<TMessage>
     where TMessage : allows ref struct
 {
+    private const int FramesAtOnce = 16;
+    private const int MostAhead = 16 * 1024;
+    private const int LargestSmall = 1024;
+
     private readonly PipeReader _input;
     private readonly IMessageReader<TMessage> _format;
+    private readonly IFrameFinder? _finder;
     private readonly int _maxMessageSize;
 
     // What was read, from the first segment that is not wholly consumed.
@@ -39,6 +44,13 @@ public sealed class MessageReader<TMessage>
     // The sequence's parts, where it is made of segments: its constructor is inlined, and its Slice is not.
     private ReadOnlySequenceSegment<byte>? _first;
     private ReadOnlySequenceSegment<byte>? _last;
+
+    // Frames that were found at once, of which those from _nextFrame on are not handed out yet; counted from _framesAt in the first segment's bytes.
+    private Frame[] _frames = [];
+    private int _nextFrame;
+    private int _endOfFrames;
+    private int _framesAt;
+    private bool _looksAhead;
 
     // How far what is not consumed was examined, counted from its beginning.
     private long _examinedLength;
@@ -59,6 +71,7 @@ public sealed class MessageReader<TMessage>
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(_maxMessageSize, $"{nameof(format)}.{nameof(format.MaxMessageSizeInBytes)}");
         _input = input;
         _format = format;
+        _finder = typeof(TMessage) == typeof(ReadOnlySequence<byte>) ? format as IFrameFinder : null;
     }
 
     private enum State : byte
@@ -109,10 +122,82 @@ public sealed class MessageReader<TMessage>
     /// The bytes are no message, or one that is too large. If <see cref="MessageFormatException.IsSkippable"/>, reading can go on; otherwise every further call says the same.
     /// </exception>
     /// <exception cref="InvalidOperationException">The reader was released.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRead([MaybeNullWhen(false)] out TMessage message)
+    {
+        if (typeof(TMessage) == typeof(ReadOnlySequence<byte>) && _nextFrame < _endOfFrames)
+        {
+            message = TakeFrame();
+            return true;
+        }
+
+        return TryParse(out message);
+    }
+
+    /// <summary>
+    /// Gives the input back: what was not taken as a message is there for whoever reads it next. For a protocol that changes in the
+    /// middle of a connection. The reader cannot be used any more.
+    /// </summary>
+    /// <returns>
+    /// How many bytes are left that were received and not taken. Where a peer must not have sent them yet, as before a TLS handshake (STARTTLS), anything but zero
+    /// is an attack, and the end.
+    /// </returns>
+    public long Release()
+    {
+        var left = 0L;
+        if (_state is State.MayHaveMessage or State.HasNoMessage)
+        {
+            var rest = Rest;
+            left = rest.Length;
+            LeaveIn(rest);
+        }
+        else if (_state == State.NothingRead)
+        {
+            left = _givenBack;
+            if (_input.TryRead(out var read))
+            {
+                left = read.Buffer.Length;
+                LeaveIn(read.Buffer);
+                if (read.IsCanceled)
+                {
+                    // It is meant for who reads next.
+                    _input.CancelPendingRead();
+                }
+            }
+        }
+
+        _format.ReturnBuffers();
+        Keep(default);
+        _state = State.Released;
+        return left;
+    }
+
+    /// <summary>Goes on with another format, from the first byte that was not taken as a message. This reader cannot be used any more.</summary>
+    public MessageReader<TOther> SwitchTo<TOther>(IMessageReader<TOther> format)
+        where TOther : allows ref struct
+    {
+        // Before the release: a format that is refused leaves everything as it is.
+        var next = new MessageReader<TOther>(_input, format);
+        Release();
+        return next;
+    }
+
+    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
+    internal bool WasCancelled { get; private set; }
+
+    /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
+    private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
+
+    private bool TryParse([MaybeNullWhen(false)] out TMessage message)
     {
         while (_state == State.MayHaveMessage)
         {
+            if (_looksAhead && LooksAhead())
+            {
+                message = TakeFrame();
+                return true;
+            }
+
             // No expression with "?": it would copy the sequence, and wait for its fields to be stored.
             ReadOnlySequence<byte> input;
             if (_first is not null && _last is not null)
@@ -180,62 +265,38 @@ public sealed class MessageReader<TMessage>
         return false;
     }
 
-    /// <summary>
-    /// Gives the input back: what was not taken as a message is there for whoever reads it next. For a protocol that changes in the
-    /// middle of a connection. The reader cannot be used any more.
-    /// </summary>
-    /// <returns>
-    /// How many bytes are left that were received and not taken. Where a peer must not have sent them yet, as before a TLS handshake (STARTTLS), anything but zero
-    /// is an attack, and the end.
-    /// </returns>
-    public long Release()
-    {
-        var left = 0L;
-        if (_state is State.MayHaveMessage or State.HasNoMessage)
-        {
-            var rest = Rest;
-            left = rest.Length;
-            LeaveIn(rest);
-        }
-        else if (_state == State.NothingRead)
-        {
-            left = _givenBack;
-            if (_input.TryRead(out var read))
-            {
-                left = read.Buffer.Length;
-                LeaveIn(read.Buffer);
-                if (read.IsCanceled)
-                {
-                    // It is meant for who reads next.
-                    _input.CancelPendingRead();
-                }
-            }
-        }
-
-        _format.ReturnBuffers();
-        Keep(default);
-        _state = State.Released;
-        return left;
-    }
-
-    /// <summary>Goes on with another format, from the first byte that was not taken as a message. This reader cannot be used any more.</summary>
-    public MessageReader<TOther> SwitchTo<TOther>(IMessageReader<TOther> format)
-        where TOther : allows ref struct
-    {
-        // Before the release: a format that is refused leaves everything as it is.
-        var next = new MessageReader<TOther>(_input, format);
-        Release();
-        return next;
-    }
-
-    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
-    internal bool WasCancelled { get; private set; }
-
-    /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
-    private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(ValueTask<ReadResult> read) => Take(await read.ConfigureAwait(false));
+
+    /// <summary>Finds frames behind the message that was taken last, in the same segment.</summary>
+    private bool LooksAhead()
+    {
+        var first = _buffer.FirstSpan;
+        if (_frames.Length == 0)
+        {
+            _frames = new Frame[FramesAtOnce];
+        }
+
+        // Without the last byte: a segment is never wholly consumed by them.
+        var bytes = first.Slice(_consumedInFirst, Math.Min(_leftInFirst - 1, MostAhead));
+        _nextFrame = 0;
+        _framesAt = _consumedInFirst;
+        _endOfFrames = _finder!.Find(bytes, _frames);
+        _looksAhead = _endOfFrames == _frames.Length;
+        return _endOfFrames > 0;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TMessage TakeFrame()
+    {
+        var frame = _frames[_nextFrame++];
+        var at = _framesAt + _buffer.Start.GetInteger();
+        var part = new ReadOnlySequence<byte>(_first!, at + frame.Start, _first!, at + frame.End);
+        var consumed = _framesAt + frame.Next;
+        _leftInFirst -= consumed - _consumedInFirst;
+        _consumedInFirst = consumed;
+        return Unsafe.As<ReadOnlySequence<byte>, TMessage>(ref part);
+    }
 
     private bool Take(in ReadResult read)
     {
@@ -288,6 +349,7 @@ public sealed class MessageReader<TMessage>
         {
             _consumedInFirst += (int)size;
             _leftInFirst -= (int)size;
+            _looksAhead = _finder is not null && _first is not null && size <= LargestSmall;
         }
         else
         {
@@ -302,6 +364,7 @@ public sealed class MessageReader<TMessage>
 
         _examinedLength = 0;
         _givenBack = Math.Max(0, _givenBack - size);
+        _looksAhead &= _givenBack == 0;
         return size;
     }
 
@@ -310,6 +373,8 @@ public sealed class MessageReader<TMessage>
         // Where what is consumed ends with its segment, it goes on with the next one that has bytes: a format may look at the first span.
         _buffer = buffer.FirstSpan.IsEmpty ? buffer.Slice(FirstByteOf(buffer)) : buffer;
         _consumedInFirst = 0;
+        _looksAhead = false;
+        _nextFrame = _endOfFrames = 0;
         _leftInFirst = _buffer.FirstSpan.Length;
         _first = _buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
         _last = _buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
