@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Peregrine.Protocols.Lines;
 
@@ -59,7 +60,8 @@ public sealed class LineReader : IFrameFinder
         var (count, start) = (0, 0);
         for (var at = 0; at < bytes.Length; at += Vector512<byte>.Count)
         {
-            for (var feeds = FeedsAt(bytes, at); feeds != 0; feeds &= feeds - 1)
+            var rest = bytes[at..];
+            for (var feeds = rest.Length < Vector512<byte>.Count ? FeedsInLast(rest) : FeedsIn(rest); feeds != 0; feeds &= feeds - 1)
             {
                 var feed = at + BitOperations.TrailingZeroCount(feeds);
                 var hasReturn = _format.Ending != LineEnding.Lf && feed > start && bytes[feed - 1] == LineFormat.Cr;
@@ -81,17 +83,16 @@ public sealed class LineReader : IFrameFinder
         return count;
     }
 
-    private static ulong FeedsAt(ReadOnlySpan<byte> bytes, int at)
-    {
-        var rest = bytes[at..];
-        if (rest.Length < Vector512<byte>.Count)
-        {
-            Span<byte> last = stackalloc byte[Vector512<byte>.Count];
-            rest.CopyTo(last);
-            return Vector512.Equals(Vector512.Create<byte>(last), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong FeedsIn(ReadOnlySpan<byte> block) =>
+        Vector512.Equals(Vector512.Create(block), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
 
-        return Vector512.Equals(Vector512.Create(rest), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
+    // By itself: what has a buffer of its own is not inlined.
+    private static ulong FeedsInLast(ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> block = stackalloc byte[Vector512<byte>.Count];
+        bytes.CopyTo(block);
+        return FeedsIn(block);
     }
 
     private bool TryParseInParts(
