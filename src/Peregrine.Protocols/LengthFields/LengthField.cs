@@ -68,10 +68,10 @@ internal readonly struct LengthField
     }
 
     /// <inheritdoc cref="IFrameFinder.Find"/>
-    public int Find(ReadOnlySpan<byte> bytes, Span<Frame> frames)
+    public int Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames)
     {
         var count = 0;
-        for (var at = 0; count < frames.Length && bytes.Length - at >= HeaderLength; count++)
+        for (var at = from; count < frames.Length && bytes.Length - at >= HeaderLength; count++)
         {
             var counted = Read(bytes.Slice(at + Offset, Width));
             var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;

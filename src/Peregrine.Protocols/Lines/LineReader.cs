@@ -55,13 +55,16 @@ public sealed class LineReader : IFrameFinder
         return _format.EndOfInputEndsLine;
     }
 
-    int IFrameFinder.Find(ReadOnlySpan<byte> bytes, Span<Frame> frames)
+    int IFrameFinder.Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames)
     {
-        var (count, start) = (0, 0);
-        for (var at = 0; at < bytes.Length; at += Vector512<byte>.Count)
+        var count = 0;
+        var start = from;
+        var lastBlock = bytes.Length - Vector512<byte>.Count;
+        for (var at = from; at < bytes.Length && lastBlock >= 0; at += Vector512<byte>.Count)
         {
-            var rest = bytes[at..];
-            for (var feeds = rest.Length < Vector512<byte>.Count ? FeedsInLast(rest) : FeedsIn(rest); feeds != 0; feeds &= feeds - 1)
+            // The last block begins in front of what is left, and is shifted.
+            var block = Math.Min(at, lastBlock);
+            for (var feeds = FeedsIn(bytes.Slice(block, Vector512<byte>.Count)) >> (at - block); feeds != 0; feeds &= feeds - 1)
             {
                 var feed = at + BitOperations.TrailingZeroCount(feeds);
                 var hasReturn = _format.Ending != LineEnding.Lf && feed > start && bytes[feed - 1] == LineFormat.Cr;
@@ -83,17 +86,8 @@ public sealed class LineReader : IFrameFinder
         return count;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong FeedsIn(ReadOnlySpan<byte> block) =>
         Vector512.Equals(Vector512.Create(block), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
-
-    // By itself: what has a buffer of its own is not inlined.
-    private static ulong FeedsInLast(ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> block = stackalloc byte[Vector512<byte>.Count];
-        bytes.CopyTo(block);
-        return FeedsIn(block);
-    }
 
     private bool TryParseInParts(
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out ReadOnlySequence<byte> message)

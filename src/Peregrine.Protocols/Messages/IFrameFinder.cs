@@ -12,11 +12,12 @@ internal readonly record struct Frame(int Start, int End, int Next);
 internal interface IFrameFinder : IMessageReader<ReadOnlySequence<byte>>
 {
     /// <summary>Finds the first frames, one behind the other.</summary>
-    /// <param name="bytes">From the beginning of a frame.</param>
+    /// <param name="bytes">What was received.</param>
+    /// <param name="from">Where the first frame begins in it.</param>
     /// <param name="frames">Where they are told.</param>
     /// <returns>
     /// How many there are. It ends in front of what <see cref="IMessageReader{TMessage}.TryParse"/> would throw for, of a frame that is larger than
     /// <see cref="IMessageReader{TMessage}.MaxMessageSizeInBytes"/>, and of one that is not whole.
     /// </returns>
-    int Find(ReadOnlySpan<byte> bytes, Span<Frame> frames);
+    int Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames);
 }

@@ -25,10 +25,6 @@ namespace Peregrine.Protocols;
 public sealed class MessageReader<TMessage>
     where TMessage : allows ref struct
 {
-    private const int FramesAtOnce = 16;
-    private const int MostAhead = 16 * 1024;
-    private const int LargestSmall = 1024;
-
     private readonly PipeReader _input;
     private readonly IMessageReader<TMessage> _format;
     private readonly IFrameFinder? _finder;
@@ -37,19 +33,16 @@ public sealed class MessageReader<TMessage>
     // What was read, from the first segment that is not wholly consumed.
     private ReadOnlySequence<byte> _buffer;
 
-    // So many bytes of that segment are consumed, and so many are not. A message moves these two as a rule, and not the sequence, whose references cost more.
-    private int _consumedInFirst;
-    private int _leftInFirst;
+    // Where in that segment what is not consumed begins, and where the segment's bytes end. A message moves the first as a rule, and not the sequence, whose references cost more.
+    private int _index;
+    private int _firstEnd;
 
     // The sequence's parts, where it is made of segments: its constructor is inlined, and its Slice is not.
     private ReadOnlySequenceSegment<byte>? _first;
     private ReadOnlySequenceSegment<byte>? _last;
 
-    // Frames that were found at once, of which those from _nextFrame on are not handed out yet; counted from _framesAt in the first segment's bytes.
-    private Frame[] _frames = [];
-    private int _nextFrame;
-    private int _endOfFrames;
-    private int _framesAt;
+    // Of the first segment, and in front of what is not consumed by their messages yet.
+    private FoundFrames _found;
     private bool _looksAhead;
 
     // How far what is not consumed was examined, counted from its beginning.
@@ -125,9 +118,9 @@ public sealed class MessageReader<TMessage>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRead([MaybeNullWhen(false)] out TMessage message)
     {
-        if (typeof(TMessage) == typeof(ReadOnlySequence<byte>) && _nextFrame < _endOfFrames)
+        if (typeof(TMessage) == typeof(ReadOnlySequence<byte>) && _found.HasOne)
         {
-            message = TakeFrame();
+            message = TakeFound();
             return true;
         }
 
@@ -186,15 +179,15 @@ public sealed class MessageReader<TMessage>
     internal bool WasCancelled { get; private set; }
 
     /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
-    private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
+    private ReadOnlySequence<byte> Rest => _buffer.Slice(new SequencePosition(_buffer.Start.GetObject(), _index));
 
     private bool TryParse([MaybeNullWhen(false)] out TMessage message)
     {
         while (_state == State.MayHaveMessage)
         {
-            if (_looksAhead && LooksAhead())
+            if (_looksAhead && FindAhead())
             {
-                message = TakeFrame();
+                message = TakeFound();
                 return true;
             }
 
@@ -202,7 +195,7 @@ public sealed class MessageReader<TMessage>
             ReadOnlySequence<byte> input;
             if (_first is not null && _last is not null)
             {
-                input = new ReadOnlySequence<byte>(_first, _buffer.Start.GetInteger() + _consumedInFirst, _last, _buffer.End.GetInteger());
+                input = new ReadOnlySequence<byte>(_first, _index, _last, _buffer.End.GetInteger());
             }
             else
             {
@@ -268,34 +261,24 @@ public sealed class MessageReader<TMessage>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(ValueTask<ReadResult> read) => Take(await read.ConfigureAwait(false));
 
-    /// <summary>Finds frames behind the message that was taken last, in the same segment.</summary>
-    private bool LooksAhead()
+    /// <summary>The next message of those that were found at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TMessage TakeFound()
     {
-        var first = _buffer.FirstSpan;
-        if (_frames.Length == 0)
-        {
-            _frames = new Frame[FramesAtOnce];
-        }
+        var frame = _found.Take();
+        var message = new ReadOnlySequence<byte>(_first!, frame.Start, _first!, frame.End);
+        _index = frame.Next;
 
-        // Without the last byte: a segment is never wholly consumed by them.
-        var bytes = first.Slice(_consumedInFirst, Math.Min(_leftInFirst - 1, MostAhead));
-        _nextFrame = 0;
-        _framesAt = _consumedInFirst;
-        _endOfFrames = _finder!.Find(bytes, _frames);
-        _looksAhead = _endOfFrames == _frames.Length;
-        return _endOfFrames > 0;
+        // It is the same type: frames are found for no other.
+        return Unsafe.As<ReadOnlySequence<byte>, TMessage>(ref message);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private TMessage TakeFrame()
+    private bool FindAhead()
     {
-        var frame = _frames[_nextFrame++];
-        var at = _framesAt + _buffer.Start.GetInteger();
-        var part = new ReadOnlySequence<byte>(_first!, at + frame.Start, _first!, at + frame.End);
-        var consumed = _framesAt + frame.Next;
-        _leftInFirst -= consumed - _consumedInFirst;
-        _consumedInFirst = consumed;
-        return Unsafe.As<ReadOnlySequence<byte>, TMessage>(ref part);
+        // Without the last byte: the message that ends the segment is taken by Consume, which goes on with the next one.
+        var isAny = _found.Find(_finder!, _first!.Memory.Span[..Math.Min(_firstEnd - 1, _index + FoundFrames.MostBytes)], _index);
+        _looksAhead = isAny;
+        return isAny;
     }
 
     private bool Take(in ReadResult read)
@@ -344,12 +327,12 @@ public sealed class MessageReader<TMessage>
     private long Consume(in ReadOnlySequence<byte> input, SequencePosition consumed)
     {
         var start = input.Start;
-        long size = consumed.GetInteger() - start.GetInteger();
-        if (consumed.GetObject() == start.GetObject() && size >= 0 && size < _leftInFirst)
+        var end = consumed.GetInteger();
+        long size = end - start.GetInteger();
+        if (consumed.GetObject() == start.GetObject() && size >= 0 && end < _firstEnd)
         {
-            _consumedInFirst += (int)size;
-            _leftInFirst -= (int)size;
-            _looksAhead = _finder is not null && _first is not null && size <= LargestSmall;
+            _index = end;
+            _looksAhead = _finder is not null && _first is not null && size <= FoundFrames.LargestSmall;
         }
         else
         {
@@ -364,7 +347,6 @@ public sealed class MessageReader<TMessage>
 
         _examinedLength = 0;
         _givenBack = Math.Max(0, _givenBack - size);
-        _looksAhead &= _givenBack == 0;
         return size;
     }
 
@@ -372,10 +354,10 @@ public sealed class MessageReader<TMessage>
     {
         // Where what is consumed ends with its segment, it goes on with the next one that has bytes: a format may look at the first span.
         _buffer = buffer.FirstSpan.IsEmpty ? buffer.Slice(FirstByteOf(buffer)) : buffer;
-        _consumedInFirst = 0;
+        _index = _buffer.Start.GetInteger();
+        _firstEnd = _index + _buffer.FirstSpan.Length;
+        _found.Clear();
         _looksAhead = false;
-        _nextFrame = _endOfFrames = 0;
-        _leftInFirst = _buffer.FirstSpan.Length;
         _first = _buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
         _last = _buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
     }
