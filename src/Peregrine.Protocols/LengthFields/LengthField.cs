@@ -56,10 +56,8 @@ internal readonly struct LengthField
     public int FrameLengthOf(scoped ReadOnlySpan<byte> field)
     {
         var counted = Read(field);
-
-        // Nothing that would not be added safely.
-        var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
-        if (length > MaxFrameLength || length < _least)
+        var length = LengthOf(counted);
+        if (!IsFit(length))
         {
             ThrowUnfit(counted, length);
         }
@@ -73,15 +71,15 @@ internal readonly struct LengthField
         var count = 0;
         for (var at = from; count < frames.Length && bytes.Length - at >= HeaderLength; count++)
         {
-            var counted = Read(bytes.Slice(at + Offset, Width));
-            var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
-            if (length > MaxFrameLength || length < _least || length > bytes.Length - at)
+            var length = LengthOf(Read(bytes.Slice(at + Offset, Width)));
+            if (!IsFit(length) || length > bytes.Length - at)
             {
                 break;
             }
 
-            frames[count] = new Frame(at + BytesToStrip, at + (int)length, at + (int)length);
-            at += (int)length;
+            var next = at + (int)length;
+            frames[count] = new Frame(at + BytesToStrip, next, next);
+            at = next;
         }
 
         return count;
@@ -113,6 +111,11 @@ internal readonly struct LengthField
             bytes[^Width..].CopyTo(field);
         }
     }
+
+    // Nothing that would not be added safely.
+    private long LengthOf(ulong counted) => counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
+
+    private bool IsFit(long length) => length <= MaxFrameLength && length >= _least;
 
     [DoesNotReturn]
     private void ThrowUnfit(ulong counted, long length) => throw (

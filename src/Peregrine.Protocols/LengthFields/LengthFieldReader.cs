@@ -31,6 +31,7 @@ public sealed class LengthFieldReader : IFrameFinder
         return TryParseInParts(input, ref consumed, out message);
     }
 
+    /// <inheritdoc/>
     int IFrameFinder.Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames) => _field.Find(bytes, from, frames);
 
     private bool TryParseInParts(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, out ReadOnlySequence<byte> message)

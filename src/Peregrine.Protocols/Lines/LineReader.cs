@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Peregrine.Protocols.Lines;
 
@@ -55,16 +54,23 @@ public sealed class LineReader : IFrameFinder
         return _format.EndOfInputEndsLine;
     }
 
+    /// <inheritdoc/>
     int IFrameFinder.Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames)
     {
-        var count = 0;
-        var start = from;
         var lastBlock = bytes.Length - Vector512<byte>.Count;
-        for (var at = from; at < bytes.Length && lastBlock >= 0; at += Vector512<byte>.Count)
+        if (lastBlock < 0)
         {
-            // The last block begins in front of what is left, and is shifted.
+            return 0;
+        }
+
+        // All the line feeds of a block are found at once: a search for each costs more than a short line has.
+        var (count, start) = (0, from);
+        for (var at = from; at < bytes.Length; at += Vector512<byte>.Count)
+        {
+            // Of the last block, what was looked at before is shifted out.
             var block = Math.Min(at, lastBlock);
-            for (var feeds = FeedsIn(bytes.Slice(block, Vector512<byte>.Count)) >> (at - block); feeds != 0; feeds &= feeds - 1)
+            var feeds = FeedsIn(bytes.Slice(block, Vector512<byte>.Count)) >> (at - block);
+            for (; feeds != 0; feeds &= feeds - 1)
             {
                 var feed = at + BitOperations.TrailingZeroCount(feeds);
                 var hasReturn = _format.Ending != LineEnding.Lf && feed > start && bytes[feed - 1] == LineFormat.Cr;

@@ -41,7 +41,7 @@ public sealed class MessageReader<TMessage>
     private ReadOnlySequenceSegment<byte>? _first;
     private ReadOnlySequenceSegment<byte>? _last;
 
-    // Of the first segment, and in front of what is not consumed by their messages yet.
+    // Messages of the first segment from _index on; and whether it is worth while to find more when they are taken.
     private FoundFrames _found;
     private bool _looksAhead;
 
@@ -273,12 +273,12 @@ public sealed class MessageReader<TMessage>
         return Unsafe.As<ReadOnlySequence<byte>, TMessage>(ref message);
     }
 
+    /// <summary>Finds the messages behind the last one, in the same segment. They are only found here: what is wrong with one is told when it is parsed.</summary>
     private bool FindAhead()
     {
-        // Without the last byte: the message that ends the segment is taken by Consume, which goes on with the next one.
-        var isAny = _found.Find(_finder!, _first!.Memory.Span[..Math.Min(_firstEnd - 1, _index + FoundFrames.MostBytes)], _index);
-        _looksAhead = isAny;
-        return isAny;
+        // Without the last byte: the message that ends the segment is Consume's, which goes on with the next one.
+        _looksAhead = _found.Find(_finder!, _first!.Memory.Span[..(_firstEnd - 1)], _index);
+        return _looksAhead;
     }
 
     private bool Take(in ReadResult read)
@@ -332,7 +332,6 @@ public sealed class MessageReader<TMessage>
         if (consumed.GetObject() == start.GetObject() && size >= 0 && end < _firstEnd)
         {
             _index = end;
-            _looksAhead = _finder is not null && _first is not null && size <= FoundFrames.LargestSmall;
         }
         else
         {
@@ -347,6 +346,9 @@ public sealed class MessageReader<TMessage>
 
         _examinedLength = 0;
         _givenBack = Math.Max(0, _givenBack - size);
+
+        // Only behind a message of the same read: one that comes alone is found sooner by itself.
+        _looksAhead = _finder is not null && _first is not null && _givenBack == 0 && size <= FoundFrames.LargestSmall;
         return size;
     }
 
