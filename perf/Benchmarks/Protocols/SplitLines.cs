@@ -23,7 +23,7 @@ public class SplitLines
     private MessageReader<ReadOnlySequence<byte>> _reader = null!;
 
     /// <summary>Of a line, without its end.</summary>
-    [Params(16, 80, 1024, 16 * 1024)]
+    [Params(10, 20, 80, 500, 16 * 1024)]
     public int Size { get; set; }
 
     [GlobalSetup]

@@ -56,15 +56,33 @@ internal readonly struct LengthField
     public int FrameLengthOf(scoped ReadOnlySpan<byte> field)
     {
         var counted = Read(field);
-
-        // Nothing that would not be added safely.
-        var length = counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
-        if (length > MaxFrameLength || length < _least)
+        var length = LengthOf(counted);
+        if (!IsFit(length))
         {
             ThrowUnfit(counted, length);
         }
 
         return (int)length;
+    }
+
+    /// <inheritdoc cref="IFrameFinder.Find"/>
+    public int Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames)
+    {
+        var count = 0;
+        for (var at = from; count < frames.Length && bytes.Length - at >= HeaderLength; count++)
+        {
+            var length = LengthOf(Read(bytes.Slice(at + Offset, Width)));
+            if (!IsFit(length) || length > bytes.Length - at)
+            {
+                break;
+            }
+
+            var next = at + (int)length;
+            frames[count] = new Frame(at + BytesToStrip, next, next);
+            at = next;
+        }
+
+        return count;
     }
 
     /// <summary>Writes the length of a frame.</summary>
@@ -93,6 +111,11 @@ internal readonly struct LengthField
             bytes[^Width..].CopyTo(field);
         }
     }
+
+    // Nothing that would not be added safely.
+    private long LengthOf(ulong counted) => counted > (ulong)int.MaxValue + int.MaxValue ? long.MaxValue : (long)counted + NotCounted;
+
+    private bool IsFit(long length) => length <= MaxFrameLength && length >= _least;
 
     [DoesNotReturn]
     private void ThrowUnfit(ulong counted, long length) => throw (

@@ -5,7 +5,7 @@ namespace Peregrine.Protocols;
 
 /// <summary>Frames that begin with their length. A message is a view over what the frame has behind <see cref="LengthFieldOptions.BytesToStrip"/>, and may be empty.</summary>
 /// <remarks>It has no state: one serves any number of connections.</remarks>
-public sealed class LengthFieldReader : IMessageReader<ReadOnlySequence<byte>>
+public sealed class LengthFieldReader : IFrameFinder
 {
     private readonly LengthField _field;
 
@@ -30,6 +30,9 @@ public sealed class LengthFieldReader : IMessageReader<ReadOnlySequence<byte>>
 
         return TryParseInParts(input, ref consumed, out message);
     }
+
+    /// <inheritdoc/>
+    int IFrameFinder.Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames) => _field.Find(bytes, from, frames);
 
     private bool TryParseInParts(scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, out ReadOnlySequence<byte> message)
     {

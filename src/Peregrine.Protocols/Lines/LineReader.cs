@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Numerics;
+using System.Runtime.Intrinsics;
 using Peregrine.Protocols.Lines;
 
 namespace Peregrine.Protocols;
@@ -7,7 +9,7 @@ namespace Peregrine.Protocols;
 /// Lines. A message is a view over a line without its end, and may be empty. For text, see <see cref="TextMessageReader"/>.
 /// </summary>
 /// <remarks>It has no state: one serves any number of connections.</remarks>
-public sealed class LineReader : IMessageReader<ReadOnlySequence<byte>>
+public sealed class LineReader : IFrameFinder
 {
     private readonly LineFormat _format;
 
@@ -51,6 +53,47 @@ public sealed class LineReader : IMessageReader<ReadOnlySequence<byte>>
         consumed = message.IsEmpty ? consumed : input.End;
         return _format.EndOfInputEndsLine;
     }
+
+    /// <inheritdoc/>
+    int IFrameFinder.Find(ReadOnlySpan<byte> bytes, int from, Span<Frame> frames)
+    {
+        var lastBlock = bytes.Length - Vector512<byte>.Count;
+        if (lastBlock < 0)
+        {
+            return 0;
+        }
+
+        // All the line feeds of a block are found at once: a search for each costs more than a short line has.
+        var (count, start) = (0, from);
+        for (var at = from; at < bytes.Length; at += Vector512<byte>.Count)
+        {
+            // Of the last block, what was looked at before is shifted out.
+            var block = Math.Min(at, lastBlock);
+            var feeds = FeedsIn(bytes.Slice(block, Vector512<byte>.Count)) >> (at - block);
+            for (; feeds != 0; feeds &= feeds - 1)
+            {
+                var feed = at + BitOperations.TrailingZeroCount(feeds);
+                var hasReturn = _format.Ending != LineEnding.Lf && feed > start && bytes[feed - 1] == LineFormat.Cr;
+                if (_format.Ending == LineEnding.CrLf && !hasReturn)
+                {
+                    continue;
+                }
+
+                if (count == frames.Length || feed - start >= _format.MaxSize)
+                {
+                    return count;
+                }
+
+                frames[count++] = new Frame(start, hasReturn ? feed - 1 : feed, feed + 1);
+                start = feed + 1;
+            }
+        }
+
+        return count;
+    }
+
+    private static ulong FeedsIn(ReadOnlySpan<byte> block) =>
+        Vector512.Equals(Vector512.Create(block), Vector512.Create(LineFormat.Lf)).ExtractMostSignificantBits();
 
     private bool TryParseInParts(
         scoped in ReadOnlySequence<byte> input, scoped ref SequencePosition consumed, scoped ref SequencePosition examined, out ReadOnlySequence<byte> message)

@@ -27,18 +27,23 @@ public sealed class MessageReader<TMessage>
 {
     private readonly PipeReader _input;
     private readonly IMessageReader<TMessage> _format;
+    private readonly IFrameFinder? _finder;
     private readonly int _maxMessageSize;
 
     // What was read, from the first segment that is not wholly consumed.
     private ReadOnlySequence<byte> _buffer;
 
-    // So many bytes of that segment are consumed, and so many are not. A message moves these two as a rule, and not the sequence, whose references cost more.
-    private int _consumedInFirst;
-    private int _leftInFirst;
+    // Where in that segment what is not consumed begins, and where the segment's bytes end. A message moves the first as a rule, and not the sequence, whose references cost more.
+    private int _index;
+    private int _firstEnd;
 
     // The sequence's parts, where it is made of segments: its constructor is inlined, and its Slice is not.
     private ReadOnlySequenceSegment<byte>? _first;
     private ReadOnlySequenceSegment<byte>? _last;
+
+    // Messages of the first segment from _index on; and whether it is worth while to find more when they are taken.
+    private FoundFrames _found;
+    private bool _looksAhead;
 
     // How far what is not consumed was examined, counted from its beginning.
     private long _examinedLength;
@@ -59,6 +64,7 @@ public sealed class MessageReader<TMessage>
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(_maxMessageSize, $"{nameof(format)}.{nameof(format.MaxMessageSizeInBytes)}");
         _input = input;
         _format = format;
+        _finder = typeof(TMessage) == typeof(ReadOnlySequence<byte>) ? format as IFrameFinder : null;
     }
 
     private enum State : byte
@@ -109,15 +115,87 @@ public sealed class MessageReader<TMessage>
     /// The bytes are no message, or one that is too large. If <see cref="MessageFormatException.IsSkippable"/>, reading can go on; otherwise every further call says the same.
     /// </exception>
     /// <exception cref="InvalidOperationException">The reader was released.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRead([MaybeNullWhen(false)] out TMessage message)
+    {
+        if (typeof(TMessage) == typeof(ReadOnlySequence<byte>) && _found.HasOne)
+        {
+            message = TakeFound();
+            return true;
+        }
+
+        return TryParse(out message);
+    }
+
+    /// <summary>
+    /// Gives the input back: what was not taken as a message is there for whoever reads it next. For a protocol that changes in the
+    /// middle of a connection. The reader cannot be used any more.
+    /// </summary>
+    /// <returns>
+    /// How many bytes are left that were received and not taken. Where a peer must not have sent them yet, as before a TLS handshake (STARTTLS), anything but zero
+    /// is an attack, and the end.
+    /// </returns>
+    public long Release()
+    {
+        var left = 0L;
+        if (_state is State.MayHaveMessage or State.HasNoMessage)
+        {
+            var rest = Rest;
+            left = rest.Length;
+            LeaveIn(rest);
+        }
+        else if (_state == State.NothingRead)
+        {
+            left = _givenBack;
+            if (_input.TryRead(out var read))
+            {
+                left = read.Buffer.Length;
+                LeaveIn(read.Buffer);
+                if (read.IsCanceled)
+                {
+                    // It is meant for who reads next.
+                    _input.CancelPendingRead();
+                }
+            }
+        }
+
+        _format.ReturnBuffers();
+        Keep(default);
+        _state = State.Released;
+        return left;
+    }
+
+    /// <summary>Goes on with another format, from the first byte that was not taken as a message. This reader cannot be used any more.</summary>
+    public MessageReader<TOther> SwitchTo<TOther>(IMessageReader<TOther> format)
+        where TOther : allows ref struct
+    {
+        // Before the release: a format that is refused leaves everything as it is.
+        var next = new MessageReader<TOther>(_input, format);
+        Release();
+        return next;
+    }
+
+    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
+    internal bool WasCancelled { get; private set; }
+
+    /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
+    private ReadOnlySequence<byte> Rest => _buffer.Slice(new SequencePosition(_buffer.Start.GetObject(), _index));
+
+    private bool TryParse([MaybeNullWhen(false)] out TMessage message)
     {
         while (_state == State.MayHaveMessage)
         {
+            if (_looksAhead && FindAhead())
+            {
+                message = TakeFound();
+                return true;
+            }
+
             // No expression with "?": it would copy the sequence, and wait for its fields to be stored.
             ReadOnlySequence<byte> input;
             if (_first is not null && _last is not null)
             {
-                input = new ReadOnlySequence<byte>(_first, _buffer.Start.GetInteger() + _consumedInFirst, _last, _buffer.End.GetInteger());
+                input = new ReadOnlySequence<byte>(_first, _index, _last, _buffer.End.GetInteger());
             }
             else
             {
@@ -180,62 +258,28 @@ public sealed class MessageReader<TMessage>
         return false;
     }
 
-    /// <summary>
-    /// Gives the input back: what was not taken as a message is there for whoever reads it next. For a protocol that changes in the
-    /// middle of a connection. The reader cannot be used any more.
-    /// </summary>
-    /// <returns>
-    /// How many bytes are left that were received and not taken. Where a peer must not have sent them yet, as before a TLS handshake (STARTTLS), anything but zero
-    /// is an attack, and the end.
-    /// </returns>
-    public long Release()
-    {
-        var left = 0L;
-        if (_state is State.MayHaveMessage or State.HasNoMessage)
-        {
-            var rest = Rest;
-            left = rest.Length;
-            LeaveIn(rest);
-        }
-        else if (_state == State.NothingRead)
-        {
-            left = _givenBack;
-            if (_input.TryRead(out var read))
-            {
-                left = read.Buffer.Length;
-                LeaveIn(read.Buffer);
-                if (read.IsCanceled)
-                {
-                    // It is meant for who reads next.
-                    _input.CancelPendingRead();
-                }
-            }
-        }
-
-        _format.ReturnBuffers();
-        Keep(default);
-        _state = State.Released;
-        return left;
-    }
-
-    /// <summary>Goes on with another format, from the first byte that was not taken as a message. This reader cannot be used any more.</summary>
-    public MessageReader<TOther> SwitchTo<TOther>(IMessageReader<TOther> format)
-        where TOther : allows ref struct
-    {
-        // Before the release: a format that is refused leaves everything as it is.
-        var next = new MessageReader<TOther>(_input, format);
-        Release();
-        return next;
-    }
-
-    /// <summary>The last wait has ended by <see cref="PipeReader.CancelPendingRead"/>, and by nothing that the input has thrown.</summary>
-    internal bool WasCancelled { get; private set; }
-
-    /// <summary>What was read and not consumed. Only while the input is in the middle of a read.</summary>
-    private ReadOnlySequence<byte> Rest => _buffer.Slice(_consumedInFirst);
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(ValueTask<ReadResult> read) => Take(await read.ConfigureAwait(false));
+
+    /// <summary>The next message of those that were found at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TMessage TakeFound()
+    {
+        var frame = _found.Take();
+        var message = new ReadOnlySequence<byte>(_first!, frame.Start, _first!, frame.End);
+        _index = frame.Next;
+
+        // It is the same type: frames are found for no other.
+        return Unsafe.As<ReadOnlySequence<byte>, TMessage>(ref message);
+    }
+
+    /// <summary>Finds the messages behind the last one, in the same segment. They are only found here: what is wrong with one is told when it is parsed.</summary>
+    private bool FindAhead()
+    {
+        // Without the last byte: the message that ends the segment is Consume's, which goes on with the next one.
+        _looksAhead = _found.Find(_finder!, _first!.Memory.Span[..(_firstEnd - 1)], _index);
+        return _looksAhead;
+    }
 
     private bool Take(in ReadResult read)
     {
@@ -283,11 +327,11 @@ public sealed class MessageReader<TMessage>
     private long Consume(in ReadOnlySequence<byte> input, SequencePosition consumed)
     {
         var start = input.Start;
-        long size = consumed.GetInteger() - start.GetInteger();
-        if (consumed.GetObject() == start.GetObject() && size >= 0 && size < _leftInFirst)
+        var end = consumed.GetInteger();
+        long size = end - start.GetInteger();
+        if (consumed.GetObject() == start.GetObject() && size >= 0 && end < _firstEnd)
         {
-            _consumedInFirst += (int)size;
-            _leftInFirst -= (int)size;
+            _index = end;
         }
         else
         {
@@ -302,6 +346,9 @@ public sealed class MessageReader<TMessage>
 
         _examinedLength = 0;
         _givenBack = Math.Max(0, _givenBack - size);
+
+        // Only behind a message of the same read: one that comes alone is found sooner by itself.
+        _looksAhead = _finder is not null && _first is not null && _givenBack == 0 && size <= FoundFrames.LargestSmall;
         return size;
     }
 
@@ -309,8 +356,10 @@ public sealed class MessageReader<TMessage>
     {
         // Where what is consumed ends with its segment, it goes on with the next one that has bytes: a format may look at the first span.
         _buffer = buffer.FirstSpan.IsEmpty ? buffer.Slice(FirstByteOf(buffer)) : buffer;
-        _consumedInFirst = 0;
-        _leftInFirst = _buffer.FirstSpan.Length;
+        _index = _buffer.Start.GetInteger();
+        _firstEnd = _index + _buffer.FirstSpan.Length;
+        _found.Clear();
+        _looksAhead = false;
         _first = _buffer.Start.GetObject() as ReadOnlySequenceSegment<byte>;
         _last = _buffer.End.GetObject() as ReadOnlySequenceSegment<byte>;
     }

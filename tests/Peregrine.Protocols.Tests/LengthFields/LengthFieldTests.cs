@@ -113,6 +113,50 @@ public sealed class LengthFieldLimitTests
         Assert.Throws<MessageTooLargeException>(() => tooLong.TryRead(out _));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(20)]
+    [InlineData(40)]
+    public async Task A_frame_that_is_refused_is_refused_when_those_in_front_of_it_are_taken(int before)
+    {
+        byte[] bytes = [.. Enumerable.Repeat<byte[]>([0, 1, 7], before).SelectMany(frame => frame), 0, 99, .. new byte[200]];
+        var options = new LengthFieldOptions { Width = 2, MaxMessageSizeInBytes = 100 };
+        var reader = new MessageReader<ReadOnlySequence<byte>>(PipeReader.Create(Segments.Of(bytes, 1)), new LengthFieldReader(options));
+        Assert.True(await reader.WaitToReadAsync());
+        for (var i = 0; i < before; i++)
+        {
+            Assert.Equal([7], Reading.Take(reader));
+        }
+
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.False(Reading.Fails<MessageTooLargeException>(reader).IsSkippable);
+        }
+
+        Assert.Equal(bytes.Length - (3 * before), reader.Release());
+    }
+
+    [Fact]
+    public async Task What_was_not_taken_of_many_frames_is_there_for_the_next_format()
+    {
+        const int Frames = 40;
+        byte[] bytes = [.. Enumerable.Range(0, Frames).SelectMany(i => (byte[])[1, (byte)i])];
+        for (var taken = 1; taken < Frames; taken++)
+        {
+            var reader = new MessageReader<ReadOnlySequence<byte>>(PipeReader.Create(Segments.Of(bytes, 1)), new LengthFieldReader(new() { Width = 1 }));
+            Assert.True(await reader.WaitToReadAsync());
+            for (var i = 0; i < taken; i++)
+            {
+                Assert.Equal([(byte)i], Reading.Take(reader));
+            }
+
+            var next = reader.SwitchTo(new FixedSizeReader(2));
+            Assert.True(await next.WaitToReadAsync());
+            Assert.Equal([1, (byte)taken], Reading.Take(next));
+        }
+    }
+
     [Fact]
     public void A_length_that_its_field_cannot_say_is_not_written()
     {

@@ -101,6 +101,51 @@ public sealed class LineEndTests
     }
 
     [Fact]
+    public async Task A_line_that_is_too_long_is_skipped_also_among_many_that_come_together()
+    {
+        const int Lines = 100;
+        var text = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, Lines).Select(i => i == 50 ? "12345678901\n" : $"{i}\r\n")));
+        var reader = new MessageReader<ReadOnlySequence<byte>>(PipeReader.Create(Segments.Of(text, 1)), new LineReader(new() { MaxMessageSizeInBytes = 10 }));
+        Assert.True(await reader.WaitToReadAsync());
+        for (var i = 0; i < Lines; i++)
+        {
+            if (i == 50)
+            {
+                Assert.True(Reading.Fails<MessageTooLargeException>(reader).IsSkippable);
+            }
+            else
+            {
+                Assert.Equal($"{i}", Encoding.ASCII.GetString(Reading.Take(reader)));
+            }
+        }
+
+        Assert.False(reader.TryRead(out _));
+    }
+
+    [Theory]
+    [InlineData(LineEnding.Any)]
+    [InlineData(LineEnding.Lf)]
+    [InlineData(LineEnding.CrLf)]
+    public async Task Many_lines_in_one_read_are_those_that_come_byte_by_byte(LineEnding ending)
+    {
+        var random = new Random(20_261);
+        var text = new byte[4000];
+        for (var i = 0; i < text.Length; i++)
+        {
+            // Lines of a few bytes, and some that are longer than a vector.
+            text[i] = random.Next(i % 1000 < 700 ? 8 : 200) switch { 0 => (byte)'\n', 1 or 2 => (byte)'\r', _ => (byte)'x' };
+        }
+
+        "\r\n"u8.CopyTo(text.AsSpan(^2));
+        var format = new LineReader(new() { Ending = ending });
+        var expected = await Reading.AllInPartsAsync(text, [.. Enumerable.Range(1, text.Length - 1)], format, line => Encoding.ASCII.GetString(line));
+        for (var cut = 0; cut < 130; cut++)
+        {
+            Assert.Equal(expected, await Reading.AllInPartsAsync(text, [cut, 1000 + cut], format, line => Encoding.ASCII.GetString(line)));
+        }
+    }
+
+    [Fact]
     public async Task The_last_line_is_as_long_as_it_may_be_without_an_end()
     {
         var options = new LineOptions { MaxMessageSizeInBytes = 3, EndOfInputEndsLine = true };
