@@ -26,6 +26,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     private const int RoundShift = 11;
     private const long OneRound = 1 << RoundShift;
 
+    private readonly TimeProvider _clock = TimeProvider.System;
     private readonly ConcurrentQueue<Posted> _posted = new();
     private long _position;
 
@@ -33,6 +34,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     private int _count;
     private int _owner;
     private LoopOrigin? _postedBy;
+    private WaitSpin _spin;
 
     public long Position => Volatile.Read(ref _position);
 
@@ -64,7 +66,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
         while (TryHandleEvents(ref position) && TryRunPosted(ref position) && TryMove(ref position, NextRound(position) | IsWaitingBit))
         {
             // Nobody takes over a loop that waits.
-            _count = Set.Wait(block: _posted.IsEmpty);
+            _count = Wait();
             var moved = TryMove(ref position, position & ~IsWaitingBit);
             Debug.Assert(moved);
             group.OnLoopBusy();
@@ -95,6 +97,36 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
         var origin = index >= Volatile.Read(ref _count) ? _postedBy : index < 0 ? null : Table.Find(Set.Get(index).Data)?.Origin;
         Interlocked.MemoryBarrier();
         return Position == position ? origin : null;
+    }
+
+    /// <summary>What is posted meanwhile is an event, too, for the loop's position says that it waits.</summary>
+    private int Wait()
+    {
+        var isIdle = _posted.IsEmpty;
+        return isIdle && _spin.TryBegin() && TryLook(out var count) ? count : Set.Wait(block: isIdle);
+    }
+
+    private bool TryLook(out int count)
+    {
+        count = Set.Wait(block: false);
+        if (count > 0)
+        {
+            return true;
+        }
+
+        var began = _clock.GetTimestamp();
+        do
+        {
+            count = Set.Wait(block: false);
+            if (count > 0)
+            {
+                _spin.Hit();
+                return true;
+            }
+        }
+        while (_clock.GetElapsedTime(began) < WaitSpin.Limit);
+        _spin.Miss();
+        return false;
     }
 
     private static int IndexOf(long position) => (int)(position >> IndexShift) & IndexMask;
