@@ -8,8 +8,8 @@ namespace Peregrine.Sockets.Tuning;
 /// <summary>Sets the options of sockets. What they are is read once, when it is made.</summary>
 internal sealed class SocketTuning
 {
-    // A peer that does not read costs 48 KB of kernel memory with it and 4.2 MB without (measured).
-    private const int DefaultUnsentLowWatermark = 16 * 1024;
+    /// <summary>A peer that does not read costs 36 KiB of kernel memory with it and 4.2 MB without (measured).</summary>
+    public const int DefaultUnsentLowWatermark = 16 * 1024;
 
     // The two low bits of the byte are ECN, which the kernel keeps.
     private const int DscpShift = 2;
