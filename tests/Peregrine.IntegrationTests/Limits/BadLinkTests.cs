@@ -71,10 +71,10 @@ public sealed class BadLinkTests(ITestOutputHelper output)
         {
             await UntilAsync(() => Count(server, "connection", " started") == Clients);
             await Task.Delay(idle * 2, TimeProvider.System);
-            Assert.Equal(0, Count(server, "(IdleTimeout)"));
+            Assert.Equal(0, Count(server, ": connection ", "is reset (IdleTimeout)"));
             await ClientProcess.RunShellAsync($"{string.Join(' ', network.OnServer)} ip link set eth0 down");
             var started = Stopwatch.GetTimestamp();
-            await UntilAsync(() => Count(server, "(IdleTimeout)") == Clients);
+            await UntilAsync(() => Count(server, ": connection ", "is reset (IdleTimeout)") == Clients);
             var took = Stopwatch.GetElapsedTime(started);
             output.WriteLine($"{Clients} connections with held handlers when the link went down: ended after {took.TotalSeconds:0.00} s, probes for 3 s, idle timeout {idle.TotalSeconds} s");
             Assert.InRange(took, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3) + (idle * 2));

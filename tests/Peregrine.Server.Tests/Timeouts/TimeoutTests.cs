@@ -125,8 +125,11 @@ public sealed class TimeoutTests
             },
             (":Timeouts:Idle", "00:00:05"));
         await (await server.ConnectAsync()).SendAsync("request");
-        await server.EndsAfterAsync(5, ConnectionCloseReason.IdleTimeout);
+        server.Pass(4);
+        server.IsNotEnded();
+        server.Pass(2);
         _end.SetResult();
+        Assert.Contains(nameof(EndpointTimeouts.Idle), Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -12,7 +12,7 @@ Func<ConnectionContext, Task> handler = args[0] switch
 {
     "messages" => AnswerMessagesAsync,
     "source" => SendAsync,
-    "hold" => _ => Task.Delay(Timeout.Infinite),
+    "hold" => _ => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System),
     _ => HashAsync,
 };
 builder.Services.AddPeregrine(server => server.Endpoint("test", tcp => tcp.Run(handler)));
