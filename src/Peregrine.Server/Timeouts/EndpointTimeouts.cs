@@ -36,7 +36,8 @@ public sealed class EndpointTimeouts
     /// <summary>
     /// How long a peer may take nothing of what is there for it: what is flushed, and what the system has taken to send. Default 60 seconds; to 24
     /// days. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>. A peer that reads slowly takes nothing for a time, too: one
-    /// whose receive buffer is full, before a part of it is free again, and Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)).
+    /// whose receive buffer is full, before a sixteenth of it is free again, and Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)): at 32 MiB, one
+    /// that reads less than 35 KB a second looks, for a minute, like one that does not read.
     /// </summary>
     public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(60);
 
