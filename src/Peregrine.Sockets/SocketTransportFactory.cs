@@ -244,7 +244,7 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
     }
 
     private StreamConnection<SaeaStreamSocket> Connected(Socket socket, EndPoint? local, bool lingerInBackground, EndPoint? peer = null) =>
-        new(new SaeaStreamSocket(socket, _sendArgs), _settings, lingerInBackground)
+        new(new SaeaStreamSocket(socket, _sendArgs, _settings), _settings, lingerInBackground)
         {
             Socket = socket,
             LocalEndPoint = KnownAddress(local),

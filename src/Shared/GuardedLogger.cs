@@ -5,12 +5,13 @@ namespace Peregrine;
 /// <summary>A logger whose provider may throw without ending the loop, the connection or the process that logs.</summary>
 internal sealed class GuardedLogger(ILogger logger) : ILogger
 {
+    /// <returns>The provider's own, for <see cref="EndScope"/>: an object around it would be kept by every connection.</returns>
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull
     {
         try
         {
-            return logger.BeginScope(state) is { } scope ? new GuardedScope(scope) : null;
+            return logger.BeginScope(state);
         }
         catch (Exception)
         {
@@ -42,18 +43,15 @@ internal sealed class GuardedLogger(ILogger logger) : ILogger
         }
     }
 
-    private sealed class GuardedScope(IDisposable scope) : IDisposable
+    public static void EndScope(IDisposable? scope)
     {
-        public void Dispose()
+        try
         {
-            try
-            {
-                scope.Dispose();
-            }
-            catch (Exception)
-            {
-                // As above.
-            }
+            scope?.Dispose();
+        }
+        catch (Exception)
+        {
+            // As above.
         }
     }
 }

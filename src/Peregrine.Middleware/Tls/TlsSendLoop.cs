@@ -57,7 +57,8 @@ internal sealed partial class TlsSendLoop
         _onFlushed = OnFlushed;
     }
 
-    public Lock Gate { get; } = new();
+    /// <summary>This itself: nobody else sees it.</summary>
+    public object Gate => this;
 
     /// <summary>At the end, the transport's output is completed, too. Under the gate.</summary>
     public bool CompletesTransport { get; set; }

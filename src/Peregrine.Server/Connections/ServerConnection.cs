@@ -10,9 +10,8 @@ using Peregrine.Server.Timeouts;
 namespace Peregrine.Server.Connections;
 
 /// <summary>One connection from its start to its end: runs the endpoint's pipeline, then closes. Each step is guarded.</summary>
-internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
+internal sealed class ServerConnection : ConnectionScope, IThreadPoolWorkItem, IConnectionLifetimeNotificationFeature
 {
-    private readonly ConnectionContext _connection;
     private readonly IConnectionCloseFeature _close;
     private readonly ConnectionTracker _tracker;
     private LazySignal _closeRequested;
@@ -22,9 +21,9 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private volatile bool _isAskedAlone;
 
     public ServerConnection(ConnectionContext connection, ConnectionTracker tracker, PeerNetwork network)
+        : base(connection)
     {
         Network = network;
-        _connection = connection;
         _tracker = tracker;
         StartedAt = tracker.Contract.Clock.GetTimestamp();
         _close = connection.Features.Get<IConnectionCloseFeature>() ?? AddCloseFeature(connection);
@@ -40,8 +39,6 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     /// <summary>Its timeouts and limits.</summary>
     public ConnectionSupervision Supervision { get; }
-
-    public ConnectionContext Context => _connection;
 
     public EndpointSupervision Supervised => _tracker.Contract.Supervision;
 
@@ -64,7 +61,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         set => _closeRequested.Token = value;
     }
 
-    private string Endpoint => _tracker.Contract.Endpoint;
+    protected override string Endpoint => _tracker.Contract.Endpoint;
 
     private ILogger Logger => _tracker.Contract.Logger;
 
@@ -75,7 +72,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     {
         // Before it, for the handler may be done as soon as it hears of it, and after it, for the span may have come between.
         _span?.OnCloseRequested();
-        _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, _connection.ConnectionId, exception));
+        _closeRequested.Fire(exception => ServerLog.CloseRequestedCallbackFailed(Logger, Endpoint, Context.ConnectionId, exception));
         Interlocked.MemoryBarrier();
         _span?.OnCloseRequested();
     }
@@ -101,18 +98,18 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         _close.TrySetReason(reason);
         try
         {
-            _connection.Abort(exception);
+            Context.Abort(exception);
         }
         catch (Exception failure)
         {
-            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, failure);
+            ServerLog.CloseFailed(Logger, Endpoint, Context.ConnectionId, failure);
         }
     }
 
     /// <summary>Runs it, not inside the call.</summary>
     public void Schedule()
     {
-        if (_connection.Features.Get<IConnectionSchedulingFeature>() is { } scheduling)
+        if (Context.Features.Get<IConnectionSchedulingFeature>() is { } scheduling)
         {
             scheduling.Schedule(this);
         }
@@ -149,24 +146,25 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
 
     private async Task RunAsync()
     {
+        IDisposable? scope = null;
         try
         {
             var isMeasured = _tracker.Contract.Metrics.IsDurationEnabled;
 
             // A category that is off altogether spares the application's entries the scope, too, and the connection its cost.
-            using var scope = Logger.IsEnabled(LogLevel.Critical) ? Logger.BeginScope(new ConnectionScope(Endpoint, _connection)) : null;
+            scope = Logger.IsEnabled(LogLevel.Critical) ? Logger.BeginScope<ConnectionScope>(this) : null;
             StartSpan();
             var isLogged = Logger.IsEnabled(LogLevel.Debug);
             if (isLogged)
             {
-                ServerLog.ConnectionStarted(Logger, Endpoint, _connection.ConnectionId, _connection.RemoteEndPoint);
+                ServerLog.ConnectionStarted(Logger, Endpoint, Context.ConnectionId, Context.RemoteEndPoint);
             }
 
             Exception? failure = null;
             try
             {
-                PacedTransport.Apply(_connection, _close, Supervised);
-                await _tracker.Contract.Pipeline(_connection).ConfigureAwait(false);
+                PacedTransport.Apply(Context, _close, Supervised);
+                await _tracker.Contract.Pipeline(Context).ConfigureAwait(false);
             }
             catch (Exception exception)
             {
@@ -189,6 +187,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         finally
         {
             // Whatever a foreign feature throws, the stop does not wait for a connection that is gone.
+            GuardedLogger.EndScope(scope);
             _span?.Stop();
             _tracker.Remove(this);
         }
@@ -197,12 +196,12 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private void StartSpan()
     {
         var contract = _tracker.Contract;
-        if (ConnectionSpan.Start(_connection, contract.Endpoint, contract.Transport, StartedAt, contract.Clock) is not { } span)
+        if (ConnectionSpan.Start(Context, contract.Endpoint, contract.Transport, StartedAt, contract.Clock) is not { } span)
         {
             return;
         }
 
-        _connection.Features.Set<IConnectionActivityFeature>(span);
+        Context.Features.Set<IConnectionActivityFeature>(span);
         _span = span;
         Interlocked.MemoryBarrier(); // Either this sees the request, or the request sees the span.
         if (_closeRequested.IsFired)
@@ -214,11 +213,11 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private void TellEnd(TimeSpan duration, bool isMeasured, bool isLogged, Exception? failure)
     {
         _tracker.Contract.Metrics.ConnectionEnded(Endpoint, _close.Reason, isMeasured ? duration : null, _close.IsUnflushed);
-        var bytes = isLogged || _span is not null ? _connection.Features.Get<IConnectionByteCountFeature>() : null;
+        var bytes = isLogged || _span is not null ? Context.Features.Get<IConnectionByteCountFeature>() : null;
         if (isLogged)
         {
             ServerLog.ConnectionEnded(
-                Logger, Endpoint, _connection.ConnectionId, _close.Reason, duration, bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
+                Logger, Endpoint, Context.ConnectionId, _close.Reason, duration, bytes?.BytesReceived ?? 0, bytes?.BytesSent ?? 0);
         }
 
         _span?.End(_close.Reason, bytes, failure);
@@ -240,7 +239,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
 
         _close.TrySetReason(ConnectionCloseReason.HandlerFailed);
-        ServerLog.HandlerFailed(Logger, Endpoint, _connection.ConnectionId, exception);
+        ServerLog.HandlerFailed(Logger, Endpoint, Context.ConnectionId, exception);
         return exception;
     }
 
@@ -254,11 +253,11 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
         }
 
         using var time = new CancellationTokenSource(grace, Clock);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(time.Token, _tracker.GraceOver, _connection.ConnectionClosed);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(time.Token, _tracker.GraceOver, Context.ConnectionClosed);
         try
         {
             // Whatever is not taken in this time is the graceful close's, which sees whether the peer takes anything at all.
-            await _connection.Transport.Output.FlushAsync(over.Token).ConfigureAwait(false);
+            await Context.Transport.Output.FlushAsync(over.Token).ConfigureAwait(false);
             await Task.Delay(Timeout.InfiniteTimeSpan, Clock, over.Token).ConfigureAwait(false);
         }
         catch (Exception)
@@ -274,7 +273,7 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     private bool IsExpected(Exception exception) => exception switch
     {
         ConnectionAbortedException or IOException => HasFailed,
-        OperationCanceledException canceled => HasFailed || _closeRequested.IsFired || canceled.CancellationToken == _connection.ConnectionClosed,
+        OperationCanceledException canceled => HasFailed || _closeRequested.IsFired || canceled.CancellationToken == Context.ConnectionClosed,
         _ => false,
     };
 
@@ -286,22 +285,22 @@ internal sealed class ServerConnection : IThreadPoolWorkItem, IConnectionLifetim
     {
         try
         {
-            await _connection.Transport.Output.CompleteAsync(failure).ConfigureAwait(false);
-            await _connection.Transport.Input.CompleteAsync(failure).ConfigureAwait(false);
+            await Context.Transport.Output.CompleteAsync(failure).ConfigureAwait(false);
+            await Context.Transport.Input.CompleteAsync(failure).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, Context.ConnectionId, exception);
         }
 
         _isReleasing = true;
         try
         {
-            await _connection.DisposeAsync().ConfigureAwait(false);
+            await Context.DisposeAsync().ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            ServerLog.CloseFailed(Logger, Endpoint, _connection.ConnectionId, exception);
+            ServerLog.CloseFailed(Logger, Endpoint, Context.ConnectionId, exception);
         }
     }
 

@@ -3,15 +3,22 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Peregrine.Server.Diagnostics;
 
-/// <summary>What every log entry inside a connection's pipeline has. Its texts are made when somebody reads them.</summary>
-internal sealed class ConnectionScope(string endpoint, ConnectionContext connection) : IReadOnlyList<KeyValuePair<string, object?>>
+/// <summary>
+/// What every log entry inside a connection's pipeline has. Its texts are made when somebody reads them. It is a part of the connection, and no object of
+/// its own that each of them would keep.
+/// </summary>
+internal abstract class ConnectionScope(ConnectionContext context) : IReadOnlyList<KeyValuePair<string, object?>>
 {
+    public ConnectionContext Context => context;
+
     public int Count => 2;
+
+    protected abstract string Endpoint { get; }
 
     public KeyValuePair<string, object?> this[int index] => index switch
     {
-        0 => new("ConnectionId", connection.ConnectionId),
-        1 => new("Endpoint", endpoint),
+        0 => new("ConnectionId", context.ConnectionId),
+        1 => new("Endpoint", Endpoint),
         _ => throw new ArgumentOutOfRangeException(nameof(index)),
     };
 
@@ -23,5 +30,5 @@ internal sealed class ConnectionScope(string endpoint, ConnectionContext connect
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    public override string ToString() => $"ConnectionId:{connection.ConnectionId} Endpoint:{endpoint}";
+    public override string ToString() => $"ConnectionId:{context.ConnectionId} Endpoint:{Endpoint}";
 }

@@ -34,11 +34,11 @@ internal interface IStreamSocket
     IoResult TryReceive(Span<byte> buffer);
 
     /// <summary>
-    /// Receives what is there into a buffer that is not empty, waiting for it. Returns true if it is done; false if
+    /// Receives what is there, waiting for it, into what it rents when it is there. Returns true if it is done; false if
     /// <see cref="IStreamSocketCompletions.OnReceived"/> follows, until when the buffer belongs to the socket, and nothing else may receive.
-    /// Zero bytes are the peer's FIN.
+    /// Zero bytes are the peer's FIN; with bytes, an error is what was behind them.
     /// </summary>
-    bool Receive(Memory<byte> buffer, out IoResult result);
+    bool Receive(IReceiveBuffer buffer, out IoResult result);
 
     /// <summary>Sends what the kernel takes at once, which may be a part, without waiting.</summary>
     IoResult TrySend(ReadOnlySpan<byte> data);
@@ -72,6 +72,18 @@ internal interface IStreamSocket
 
     /// <summary>Releases the socket; what the kernel holds goes out unless the peer sends something more. Pending operations complete with an error.</summary>
     void Dispose();
+}
+
+/// <summary>
+/// Where a socket that waits receives into. It is rented for one attempt, when there is likely something to receive: a connection that waits holds none.
+/// </summary>
+internal interface IReceiveBuffer
+{
+    /// <summary>Not empty, unless there is none to be had: then the connection is aborted. What is received to it is its owner's.</summary>
+    Span<byte> Rent();
+
+    /// <summary>Nothing was received.</summary>
+    void Return();
 }
 
 /// <summary>Is told when a pending operation of an <see cref="IStreamSocket"/> has completed: exactly once for each, from any thread.</summary>

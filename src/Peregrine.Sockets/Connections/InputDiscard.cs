@@ -20,9 +20,6 @@ internal enum DiscardEnd
 internal sealed class InputDiscard<TSocket>
     where TSocket : struct, IStreamSocket
 {
-    // Shared by all, at once too: nobody reads what is received here.
-    private static readonly byte[] Scratch = new byte[16 * 1024];
-
     private readonly TSocket _socket;
     private readonly GracefulClose<TSocket> _close;
     private readonly long _limit;
@@ -42,7 +39,7 @@ internal sealed class InputDiscard<TSocket>
         // A peer that never stops sending is ended by the total time of the close; the loop gives up its thread in between.
         for (var i = 0; i < 64; i++)
         {
-            if (!_socket.Receive(Scratch, out var received) || !Discarded(received))
+            if (!_socket.Receive(Scratch.Instance, out var received) || !Discarded(received))
             {
                 return;
             }
@@ -63,12 +60,26 @@ internal sealed class InputDiscard<TSocket>
     private bool Discarded(IoResult received)
     {
         Volatile.Write(ref _bytes, _bytes + received.Bytes);
-        if (received.Bytes > 0 && _bytes <= _limit)
+        if (received.Bytes > 0 && !received.IsError && _bytes <= _limit)
         {
             return true;
         }
 
         _close.OnDiscarded(received.IsError ? DiscardEnd.Failed : received.Bytes == 0 ? DiscardEnd.PeerClosed : DiscardEnd.Limit);
         return false;
+    }
+
+    /// <summary>Shared by all, at once too: nobody reads what is received here.</summary>
+    private sealed class Scratch : IReceiveBuffer
+    {
+        public static readonly Scratch Instance = new();
+
+        private readonly byte[] _bytes = new byte[16 * 1024];
+
+        public Span<byte> Rent() => _bytes;
+
+        public void Return()
+        {
+        }
     }
 }

@@ -16,11 +16,7 @@ internal struct ReceiveSize
     /// <param name="settings">The bounds.</param>
     /// <param name="bytes">What a receive has brought.</param>
     /// <param name="free">What it had room for.</param>
-    /// <param name="arrived">
-    /// What had come just before, in a wait: a message that is a little larger than a block would otherwise look small in the next larger one, and large
-    /// in this one, and cost a system call more every second time.
-    /// </param>
-    public void Note(StreamSettings settings, int bytes, int free, int arrived)
+    public void Note(StreamSettings settings, int bytes, int free)
     {
         var size = Of(settings);
         if (bytes == free)
@@ -28,7 +24,7 @@ internal struct ReceiveSize
             _size = Math.Min(size * Factor, settings.LargestReceiveInBytes);
             _wasSmall = false;
         }
-        else if (arrived + bytes >= size / Factor)
+        else if (bytes >= size / Factor)
         {
             _wasSmall = false;
         }

@@ -3,26 +3,23 @@ using System.Diagnostics.CodeAnalysis;
 namespace Peregrine.Sockets.Connections;
 
 /// <summary>
-/// Receives into a reader's chain of blocks: without a wait, straight into a block; with one, into a few bytes of its own, which are most
-/// small messages, and what is more than that when it is there. So a wait holds no block.
+/// Receives into a reader's chain of blocks: without a wait, straight into its last block or a new one; with one, into a block that is rented when
+/// something is there. So a wait holds no block.
 /// </summary>
 internal struct Receiver<TSocket>
     where TSocket : struct, IStreamSocket
 {
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
-    private readonly StreamSettings _settings;
     private ReceiveChain _chain;
     private ReceiveSize _size;
-    private WaitBuffer _early;
-    private int _earlyTaken;
+    private BufferSegment? _rented;
     private long _bytes;
 
-    public Receiver(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    public Receiver(TSocket socket, StreamConnection<TSocket> connection)
     {
         _socket = socket;
         _connection = connection;
-        _settings = settings;
     }
 
     /// <summary>What is received and not consumed. It is the reader's; here it grows.</summary>
@@ -34,52 +31,48 @@ internal struct Receiver<TSocket>
     /// <summary>The last receive did not fill its buffer: there is most likely nothing more now.</summary>
     public bool IsDrained { get; private set; }
 
+    private readonly StreamSettings Settings => _connection.Settings;
+
     /// <summary>Receives once, without waiting.</summary>
-    public IoResult TryReceive() => TryReceive(_chain.Room(_settings.Pool, _settings.MinimumReceiveSizeInBytes, _size.Of(_settings)), arrived: 0);
-
-    /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
-    public bool Receive(out IoResult result) => _socket.Receive(_early.Get(_settings), out result);
-
-    /// <summary>
-    /// Moves the bytes that a wait has brought into the chain, and receives what is behind them. May throw what the pool throws, and loses
-    /// nothing then: it can be called again.
-    /// </summary>
-    /// <returns>What was behind them: nothing, or an error, which the socket will not report again.</returns>
-    public IoResult Take(int arrived)
+    public IoResult TryReceive()
     {
-        BufferSegment segment;
-        do
-        {
-            segment = _chain.Room(_settings.Pool, _settings.MinimumReceiveSizeInBytes, _size.Of(_settings));
-            var part = _early.Span.Slice(_earlyTaken, Math.Min(arrived - _earlyTaken, segment.FreeLength));
-            part.CopyTo(segment.Free.Span);
-            _chain.Received(segment, part.Length);
-            _earlyTaken += part.Length;
-        }
-        while (_earlyTaken < arrived);
-
-        _earlyTaken = 0;
-        Count(arrived);
-        IsDrained = arrived < _early.Length;
-        _early.Note(_settings, arrived);
-        return IsDrained || segment.FreeLength == 0 ? IoResult.WouldBlock : TryReceive(segment, arrived);
-    }
-
-    /// <param name="segment">Into its free part.</param>
-    /// <param name="arrived">What a wait has brought of the same bytes.</param>
-    private IoResult TryReceive(BufferSegment segment, int arrived)
-    {
+        var segment = _chain.Room(Settings.Pool, Settings.MinimumReceiveSizeInBytes, _size.Of(Settings));
         var free = segment.Free.Span;
         var result = _socket.TryReceive(free);
         _chain.Received(segment, result.Bytes);
         IsDrained = result.Bytes < free.Length;
         if (result.Bytes > 0)
         {
-            _size.Note(_settings, result.Bytes, free.Length, arrived);
+            _size.Note(Settings, result.Bytes, free.Length);
             Count(result.Bytes);
         }
 
         return result;
+    }
+
+    /// <summary>Receives, waiting; what arrives is taken by <see cref="Take"/>. As <see cref="IStreamSocket.Receive"/>.</summary>
+    public readonly bool Receive(IReceiveBuffer buffer, out IoResult result) => _socket.Receive(buffer, out result);
+
+    /// <summary>A block for what a wait brings. It is not the chain's yet, which belongs to the flow. May throw what the pool throws.</summary>
+    public Span<byte> Rent()
+    {
+        _rented = BufferSegment.Rent(Settings.Pool, Math.Min(_size.Of(Settings), Settings.Pool.MaxBufferSize));
+        return _rented.Free.Span;
+    }
+
+    /// <summary>Gives that block back, if there is one: a completion and the end of the reader may both find it.</summary>
+    public void Return() => Interlocked.Exchange(ref _rented, null)?.Return();
+
+    /// <summary>Moves the bytes that a wait has brought into the chain.</summary>
+    public void Take(int bytes)
+    {
+        var segment = _rented!;
+        _rented = null;
+        var free = segment.FreeLength;
+        IsDrained = bytes < free;
+        _chain.Append(segment, bytes);
+        _size.Note(Settings, bytes, free);
+        Count(bytes);
     }
 
     private void Count(int bytes)

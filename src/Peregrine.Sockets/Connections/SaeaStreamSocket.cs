@@ -22,11 +22,12 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     /// <param name="socket">Connected; belongs to the connection from here on.</param>
     /// <param name="sendArgs">Where the event args for a send that must wait come from.</param>
-    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs)
+    /// <param name="settings">How much a receive that waits has room for.</param>
+    public SaeaStreamSocket(Socket socket, ObjectPool<SendArgs> sendArgs, StreamSettings settings)
     {
         // Only then do Receive and Send report would-block instead of blocking.
         socket.Blocking = false;
-        _state = new State(socket, sendArgs);
+        _state = new State(socket, sendArgs, settings);
     }
 
     // The kernel goes on counting what a reset left unacknowledged, and after the peer's FIN nothing else tells of the reset: a receive finds the FIN.
@@ -36,43 +37,9 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
     public void SetCompletions(IStreamSocketCompletions completions) => _state.Completions = completions;
 
-    public IoResult TryReceive(Span<byte> buffer)
-    {
-        try
-        {
-            var bytes = _state.Socket.Receive(buffer, SocketFlags.None, out var error);
-            return _state.Received(bytes, error);
-        }
-        catch (ObjectDisposedException)
-        {
-            return IoResult.Released;
-        }
-    }
+    public IoResult TryReceive(Span<byte> buffer) => _state.TryReceive(buffer);
 
-    public bool Receive(Memory<byte> buffer, out IoResult result)
-    {
-        try
-        {
-            if (!_state.MemoryBuffer.Equals(buffer))
-            {
-                _state.SetBuffer(buffer);
-            }
-
-            if (_state.Socket.ReceiveAsync(_state))
-            {
-                result = default;
-                return false;
-            }
-
-            result = _state.Result;
-        }
-        catch (ObjectDisposedException)
-        {
-            result = IoResult.Released;
-        }
-
-        return true;
-    }
+    public bool Receive(IReceiveBuffer buffer, out IoResult result) => _state.Receive(buffer, out result);
 
     public IoResult TrySend(ReadOnlySpan<byte> data)
     {
@@ -224,8 +191,12 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         return false;
     }
 
-    /// <summary>One object, for a connection that waits keeps it: it is the event args of the receive, too.</summary>
-    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool) : SocketAsyncEventArgs(true), IThreadPoolWorkItem, IPeerWatcher
+    /// <summary>
+    /// One object, for a connection that waits keeps it: it is the event args of the receive, too. That needs its memory while it waits: a few bytes of
+    /// the connection's own, which are most small messages, and what is more than that follows when it is there. So a wait holds no block.
+    /// </summary>
+    internal sealed class State(Socket socket, ObjectPool<SendArgs> sendArgsPool, StreamSettings settings)
+        : SocketAsyncEventArgs(true), IThreadPoolWorkItem, IPeerWatcher
     {
         public readonly Socket Socket = socket;
         public readonly ObjectPool<SendArgs> SendArgsPool = sendArgsPool;
@@ -233,9 +204,47 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
         public PeerEnding Ending;
         private long _peerWatch;
         private volatile bool _released;
+        private IReceiveBuffer? _receiving;
 
-        /// <summary>Of the last receive that waited.</summary>
-        public IoResult Result => Received(BytesTransferred, SocketError);
+        // What a wait has brought, and nobody has taken yet.
+        private WaitBuffer _early;
+        private int _earlyTaken;
+        private int _earlyEnd;
+
+        public IoResult TryReceive(Span<byte> buffer) => _earlyEnd > 0 ? new IoResult(TakeEarly(buffer), SocketError.Success) : ReceiveNow(buffer);
+
+        public bool Receive(IReceiveBuffer buffer, out IoResult result)
+        {
+            _receiving = buffer;
+            if (_earlyEnd > 0)
+            {
+                result = TakeWaited();
+                return true;
+            }
+
+            try
+            {
+                var early = _early.Get(settings);
+                if (!MemoryBuffer.Equals(early))
+                {
+                    SetBuffer(early);
+                }
+
+                if (Socket.ReceiveAsync(this))
+                {
+                    result = default;
+                    return false;
+                }
+
+                result = TakeCompleted();
+            }
+            catch (ObjectDisposedException)
+            {
+                result = IoResult.Released;
+            }
+
+            return true;
+        }
 
         public void WatchPeer()
         {
@@ -279,7 +288,67 @@ internal readonly struct SaeaStreamSocket : IStreamSocket
 
         protected override void OnCompleted(SocketAsyncEventArgs e) => Complete(this);
 
-        void IThreadPoolWorkItem.Execute() => Completions.OnReceived(Result);
+        void IThreadPoolWorkItem.Execute() => Completions.OnReceived(TakeCompleted());
+
+        private IoResult TakeCompleted()
+        {
+            var result = Received(BytesTransferred, SocketError);
+            if (result.Bytes == 0)
+            {
+                return result;
+            }
+
+            _earlyEnd = result.Bytes;
+            return TakeWaited();
+        }
+
+        /// <summary>Moves what a wait has brought to where it belongs, and receives what is behind it.</summary>
+        private IoResult TakeWaited()
+        {
+            var buffer = _receiving!.Rent();
+            if (buffer.IsEmpty)
+            {
+                return IoResult.Released;
+            }
+
+            var wasFull = _earlyEnd == _early.Length;
+            var taken = TakeEarly(buffer);
+            if (!wasFull || _earlyEnd > 0 || taken == buffer.Length)
+            {
+                return new IoResult(taken, SocketError.Success);
+            }
+
+            var behind = ReceiveNow(buffer[taken..]);
+            return new IoResult(taken + behind.Bytes, behind.IsError ? behind.Error : SocketError.Success);
+        }
+
+        private int TakeEarly(Span<byte> buffer)
+        {
+            var part = _early.Span[_earlyTaken.._earlyEnd];
+            part = part[..Math.Min(part.Length, buffer.Length)];
+            part.CopyTo(buffer);
+            _earlyTaken += part.Length;
+            if (_earlyTaken == _earlyEnd)
+            {
+                _early.Note(settings, _earlyEnd);
+                (_earlyTaken, _earlyEnd) = (0, 0);
+            }
+
+            return part.Length;
+        }
+
+        private IoResult ReceiveNow(Span<byte> buffer)
+        {
+            try
+            {
+                var bytes = Socket.Receive(buffer, SocketFlags.None, out var error);
+                return Received(bytes, error);
+            }
+            catch (ObjectDisposedException)
+            {
+                return IoResult.Released;
+            }
+        }
 
         public IoResult Received(int bytes, SocketError error) => Ending.Received(new Asked(Socket), new IoResult(error == SocketError.Success ? bytes : 0, error));
 

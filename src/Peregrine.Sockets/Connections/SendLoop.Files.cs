@@ -33,7 +33,7 @@ internal sealed partial class SendLoop<TSocket>
         var read = default(WriteChain);
         try
         {
-            var segment = read.Room(_settings.WriteBlocks, count);
+            var segment = read.Room(Settings.WriteBlocks, count);
             var bytes = RandomAccess.Read(file.File, segment.Free.Span[..count], file.Offset);
             read.Advance(bytes);
             lock (Gate)
@@ -69,5 +69,5 @@ internal sealed partial class SendLoop<TSocket>
     }
 
     // Apart, because its closure would be allocated whenever the loop ends.
-    private void EndFile(FileSend file, bool isClosed) => _settings.Scheduler.Schedule(_ => file.End(isClosed), null);
+    private void EndFile(FileSend file, bool isClosed) => Settings.Scheduler.Schedule(_ => file.End(isClosed), null);
 }

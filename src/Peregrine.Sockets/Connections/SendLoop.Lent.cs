@@ -41,7 +41,7 @@ internal sealed partial class SendLoop<TSocket>
     private void SendLent(ReadOnlyMemory<byte> lent)
     {
         lent = lent[TrySend(lent.Span)..];
-        var copies = Math.Min(lent.Length, _settings.WaitPieceInBytes);
+        var copies = Math.Min(lent.Length, Settings.WaitPieceInBytes);
         while (true)
         {
             var copied = default(WriteChain);
@@ -97,7 +97,7 @@ internal sealed partial class SendLoop<TSocket>
     {
         try
         {
-            chain.Copy(_settings.WriteBlocks, source);
+            chain.Copy(Settings.WriteBlocks, source);
             return true;
         }
         catch (Exception exception)

@@ -22,7 +22,6 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     private readonly TSocket _socket;
     private readonly StreamConnection<TSocket> _connection;
     private readonly SocketPipeWriter<TSocket> _writer;
-    private readonly StreamSettings _settings;
 
     // Under the gate.
     private PendingOperation _pending;
@@ -44,15 +43,15 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     // connection has it.
     private long _waited;
 
-    public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer, StreamSettings settings)
+    public SendLoop(TSocket socket, StreamConnection<TSocket> connection, SocketPipeWriter<TSocket> writer)
     {
         _socket = socket;
         _connection = connection;
         _writer = writer;
-        _settings = settings;
     }
 
-    public Lock Gate { get; } = new();
+    /// <summary>This itself: nobody else sees it, and every connection would keep a lock.</summary>
+    public object Gate => this;
 
     /// <summary>The flush that waits; under the <see cref="Gate"/>.</summary>
     public ref PendingOperation Pending => ref _pending;
@@ -83,7 +82,9 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
     /// <summary>Nothing can be sent any more.</summary>
     public bool IsClosed => Volatile.Read(ref _closed);
 
-    private TimeProvider Clock => _settings.Heartbeat.Clock;
+    private StreamSettings Settings => _connection.Settings;
+
+    private TimeProvider Clock => Settings.Heartbeat.Clock;
 
     /// <summary>
     /// Sends on the caller's thread what the kernel takes at once. Returns how many bytes are done with: those that were sent, or all, if
@@ -426,7 +427,7 @@ internal sealed partial class SendLoop<TSocket> : IThreadPoolWorkItem
                 if (_connection.Burst.IsOver)
                 {
                     _connection.Burst.Restart();
-                    _settings.Schedule(this);
+                    Settings.Schedule(this);
                     return false;
                 }
 

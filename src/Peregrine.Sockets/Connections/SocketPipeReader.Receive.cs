@@ -5,17 +5,35 @@ namespace Peregrine.Sockets.Connections;
 /// <content>What the socket brings: at once, or by a wait.</content>
 internal sealed partial class SocketPipeReader<TSocket>
 {
+    Span<byte> IReceiveBuffer.Rent()
+    {
+        try
+        {
+            return _receiver.Rent();
+        }
+        catch (Exception exception)
+        {
+            // On a completion's thread nobody would catch what the pool throws: the read that waits does.
+            _connection.Abort(new("What was there to receive found no buffer.", exception));
+            return default;
+        }
+    }
+
+    void IReceiveBuffer.Return() => _receiver.Return();
+
     /// <summary>A wait has ended: with bytes in its buffer, the peer's FIN, or an error, which the socket reports once.</summary>
     public void OnReceived(IoResult result)
     {
         CancellationTokenRegistration registration = default;
         InputDiscard<TSocket>? discard = null;
         bool isAwaited;
+        bool isUnwanted;
         lock (Gate)
         {
             _arrived = result;
             _wait = ReadWait.Arrived;
             isAwaited = Pending.IsWaiting;
+            isUnwanted = _gaveBack;
             if (isAwaited)
             {
                 registration = Pending.BeginEnding(byCancel: false);
@@ -29,9 +47,14 @@ internal sealed partial class SocketPipeReader<TSocket>
         if (isAwaited)
         {
             registration.Unregister();
-            TakeArrivedForWaiter();
+            TakeArrived();
             EndRead(isCanceled: false, exception: null);
             return;
+        }
+
+        if (isUnwanted)
+        {
+            _receiver.Return();
         }
 
         // The read that armed it was cancelled. The next one takes it; that the connection has ended is told at once.
@@ -45,7 +68,7 @@ internal sealed partial class SocketPipeReader<TSocket>
         }
     }
 
-    /// <summary>Receives into the wait's own buffer. True if that brought something already; false if a wait is armed now, or was before.</summary>
+    /// <summary>Receives, waiting. True if that brought something already; false if a wait is armed now, or was before.</summary>
     private bool TryArrive()
     {
         // Without the lock: a completion changes only what is armed, and this flow alone arms.
@@ -55,7 +78,7 @@ internal sealed partial class SocketPipeReader<TSocket>
         }
 
         _wait = ReadWait.Armed;
-        if (_receiver.Receive(out var result))
+        if (_receiver.Receive(this, out var result))
         {
             _arrived = result;
             _wait = ReadWait.Arrived;
@@ -67,20 +90,7 @@ internal sealed partial class SocketPipeReader<TSocket>
         return false;
     }
 
-    /// <summary>On a completion's thread, where nobody would catch what the pool throws: the read that waits does.</summary>
-    private void TakeArrivedForWaiter()
-    {
-        try
-        {
-            TakeArrived();
-        }
-        catch (Exception exception)
-        {
-            _connection.Abort(new("What was there to receive found no buffer.", exception));
-        }
-    }
-
-    /// <summary>Takes the wait's result. May throw what the pool throws, and loses nothing then.</summary>
+    /// <summary>Takes the wait's result.</summary>
     private void TakeArrived()
     {
         if (_arrived.Bytes == 0)
@@ -90,16 +100,17 @@ internal sealed partial class SocketPipeReader<TSocket>
             return;
         }
 
-        var behind = _receiver.Take(_arrived.Bytes);
-        _wait = ReadWait.None;
-        if (behind.IsError)
+        _receiver.Take(_arrived.Bytes);
+        if (_arrived.IsError)
         {
             // What has come before it is read first.
             lock (Gate)
             {
-                _failure ??= _connection.ToException(behind.Error);
+                _failure ??= _connection.ToException(_arrived.Error);
             }
         }
+
+        _wait = ReadWait.None;
     }
 
     /// <summary>Receives once, without waiting. True if the reader has something to tell: bytes, the end, or a failure.</summary>

@@ -8,11 +8,10 @@ namespace Peregrine.Sockets.Connections;
 /// A <see cref="PipeReader"/> that receives straight from the socket into pooled blocks. Nothing is received unless the application asks,
 /// so the kernel's window is the backpressure, and a reader that waits holds no block (<see cref="Receiver{TSocket}"/>).
 /// </summary>
-internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IThreadPoolWorkItem
+internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IReceiveBuffer, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     private readonly StreamConnection<TSocket> _connection;
-    private readonly StreamSettings _settings;
 
     // Under the gate.
     private ReadWait _wait;
@@ -21,16 +20,16 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
     private Exception? _failure;
     private InputDiscard<TSocket>? _discard;
     private bool _left;
+    private bool _gaveBack;
 
     // The flow's own, or the completion's while the flow waits.
     private Receiver<TSocket> _receiver;
     private bool _ended;
 
-    public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    public SocketPipeReader(TSocket socket, StreamConnection<TSocket> connection)
     {
         _connection = connection;
-        _settings = settings;
-        _receiver = new Receiver<TSocket>(socket, connection, settings);
+        _receiver = new Receiver<TSocket>(socket, connection);
     }
 
     public long BytesReceived => _receiver.Bytes;
@@ -43,6 +42,8 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
 
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
+
+    private StreamSettings Settings => _connection.Settings;
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
@@ -136,7 +137,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
         {
             lock (Gate)
             {
-                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && _arrived.Bytes == 0) || (!IsCompleted && IsBusy);
+                return _failure is not null || _wait == ReadWait.Armed || (_wait == ReadWait.Arrived && (_arrived.Bytes == 0 || _arrived.IsError)) || (!IsCompleted && IsBusy);
             }
         }
     }
@@ -195,10 +196,10 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
 
     private void ThrowIfTooMuchIsUnread()
     {
-        if (_receiver.Chain.Length >= _settings.MaxUnreadBytes)
+        if (_receiver.Chain.Length >= Settings.MaxUnreadBytes)
         {
             _connection.TrySetReason(ConnectionCloseReason.UnreadLimit);
-            throw PipeMisuse.TooMuchUnread(_receiver.Chain.Length, _settings.MaxUnreadBytes);
+            throw PipeMisuse.TooMuchUnread(_receiver.Chain.Length, Settings.MaxUnreadBytes);
         }
     }
 
@@ -230,7 +231,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
             // The thread is given to others first. The wait counts as armed, and ends at once if there is something to receive.
             Debug.Assert(yields);
             _connection.Burst.Restart();
-            _settings.Schedule(this);
+            Settings.Schedule(this);
         }
 
         return true;
@@ -239,7 +240,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
     /// <summary>The end of a yield.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        if (_receiver.Receive(out var result))
+        if (_receiver.Receive(this, out var result))
         {
             OnReceived(result);
         }
@@ -247,7 +248,22 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
 
     protected override void Advance(SequencePosition consumed, SequencePosition examined) => _receiver.Chain.Advance(consumed, examined);
 
-    protected override void GiveBack() => _receiver.Chain.Return();
+    protected override void GiveBack()
+    {
+        _receiver.Chain.Return();
+        bool hasArrived;
+        lock (Gate)
+        {
+            // What arrives from here on, its completion gives back.
+            _gaveBack = true;
+            hasArrived = _wait == ReadWait.Arrived;
+        }
+
+        if (hasArrived)
+        {
+            _receiver.Return();
+        }
+    }
 
     protected override void OnLeft()
     {
@@ -262,7 +278,7 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, ITh
     }
 
     protected override void ScheduleEnd() =>
-        _settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).EndCanceled(), this);
+        Settings.Scheduler.Schedule(static state => ((SocketPipeReader<TSocket>)state!).EndCanceled(), this);
 
     private ReadResult MakeResultOrThrow() => FailureOf() is { } failure ? throw failure : MakeResult(isCanceled: false);
 

@@ -17,7 +17,6 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     where TSocket : struct, IStreamSocket
 {
     private readonly StreamConnection<TSocket> _connection;
-    private readonly StreamSettings _settings;
     private readonly SendLoop<TSocket> _loop;
 
     // The flow's own, behind the guard.
@@ -30,11 +29,10 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     private bool _endIsCanceled;
     private Exception? _endException;
 
-    public SocketPipeWriter(TSocket socket, StreamConnection<TSocket> connection, StreamSettings settings)
+    public SocketPipeWriter(TSocket socket, StreamConnection<TSocket> connection)
     {
         _connection = connection;
-        _settings = settings;
-        _loop = new SendLoop<TSocket>(socket, connection, this, settings);
+        _loop = new SendLoop<TSocket>(socket, connection, this);
     }
 
     public long BytesSent => _loop.BytesSent;
@@ -51,6 +49,8 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _written.Length;
+
+    private StreamSettings Settings => _connection.Settings;
 
     public override Memory<byte> GetMemory(int sizeHint = 0) => Room(sizeHint).Free;
 
@@ -107,12 +107,12 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
                 KeepBound();
             }
 
-            if (source.Length > _settings.MostCopiedInBytes)
+            if (source.Length > Settings.MostCopiedInBytes)
             {
                 return WaitAsync(source, cancellationToken);
             }
 
-            _written.Copy(_settings.WriteBlocks, source.Span);
+            _written.Copy(Settings.WriteBlocks, source.Span);
             return FlushInside(cancellationToken);
         }
         finally
@@ -226,7 +226,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
     {
         _endIsCanceled = isCanceled;
         _endException = exception;
-        _settings.Scheduler.Schedule(
+        Settings.Scheduler.Schedule(
             static state =>
             {
                 var writer = (SocketPipeWriter<TSocket>)state!;
@@ -266,7 +266,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         bool waits, start, canceled;
         while (!_loop.TryBeginFlush(ref _written, lent, cancellationToken, out waits, out start, out canceled))
         {
-            _written.Copy(_settings.WriteBlocks, lent.Span);
+            _written.Copy(Settings.WriteBlocks, lent.Span);
             lent = default;
         }
 
@@ -306,7 +306,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             _loop.Pending.Begin(CancellationToken.None);
         }
 
-        _settings.Schedule(this);
+        Settings.Schedule(this);
         return new ValueTask<FlushResult>(this, _source.Version);
     }
 
@@ -360,7 +360,7 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
             KeepBound();
         }
 
-        return _written.Room(_settings.WriteBlocks, sizeHint);
+        return _written.Room(Settings.WriteBlocks, sizeHint);
     }
 
     /// <summary>

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Peregrine.Features;
 
@@ -13,7 +14,6 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     where TSocket : struct, IStreamSocket
 {
     private readonly TSocket _socket;
-    private readonly StreamSettings _settings;
     private readonly SocketPipeReader<TSocket> _reader;
     private readonly SocketPipeWriter<TSocket> _writer;
     private readonly bool _lingerInBackground;
@@ -28,21 +28,23 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     /// Whether <see cref="DisposeAsync"/> completes at our FIN (a client), or when the socket is gone (a server, which counts it until then).
     /// </param>
     public StreamConnection(TSocket socket, StreamSettings settings, bool lingerInBackground)
-        : base(settings.Logger)
     {
         _socket = socket;
-        _settings = settings;
+        Settings = settings;
         _lingerInBackground = lingerInBackground;
-        _reader = new SocketPipeReader<TSocket>(socket, this, settings);
-        _writer = new SocketPipeWriter<TSocket>(socket, this, settings);
+        _reader = new SocketPipeReader<TSocket>(socket, this);
+        _writer = new SocketPipeWriter<TSocket>(socket, this);
         _socket.SetCompletions(this);
     }
+
+    /// <summary>What its parts share with those of others: each would keep a reference.</summary>
+    public StreamSettings Settings { get; }
 
     public override PipeReader Input => _reader;
 
     public override PipeWriter Output => _writer;
 
-    public override MemoryPool<byte> MemoryPool => _settings.Pool;
+    public override MemoryPool<byte> MemoryPool => Settings.Pool;
 
     public override long BytesReceived => _reader.BytesReceived;
 
@@ -109,7 +111,7 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
     /// <summary>Closes gracefully: everything written arrives, unless the connection failed or was aborted.</summary>
     public override ValueTask DisposeAsync()
     {
-        var close = new GracefulClose<TSocket>(this, _socket, _reader, _writer, _settings);
+        var close = new GracefulClose<TSocket>(this, _socket, _reader, _writer, Settings);
         return new ValueTask(
             Interlocked.CompareExchange(ref _close, close, null) is { } other ? other.Disposed : close.RunAsync(_lingerInBackground));
     }
@@ -177,6 +179,8 @@ internal sealed class StreamConnection<TSocket> : StreamConnectionContext, IStre
             new ConnectionResetException("The peer reset the connection.", new SocketException((int)error)),
         _ => new IOException($"The connection failed: {error}.", new SocketException((int)error)),
     };
+
+    protected override ILogger Logger => Settings.Logger;
 
     protected override void WatchPeer() => _socket.WatchPeer();
 

@@ -19,19 +19,19 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     IMemoryPoolFeature, IConnectionSocketFeature, IConnectionCloseFeature, IConnectionByteCountFeature, IConnectionSendFileFeature,
     IConnectionHalfCloseFeature, IConnectionTcpInfoFeature, IConnectionBufferFeature, IConnectionSchedulingFeature
 {
-    private readonly ILogger _logger;
     private LazySignal _closed;
     private int _reason;
     private int _isWatched;
     private string? _connectionId;
     private EndPoint? _localEndPoint;
     private EndPoint? _remoteEndPoint;
+    private bool _isRemoteEndPointKept;
     private Socket? _socket;
     private IDictionary<object, object?>? _items;
     private IDuplexPipe? _transport;
     private ConnectionFeatureCollection? _features;
 
-    protected StreamConnectionContext(ILogger logger) => _logger = logger;
+    protected abstract ILogger Logger { get; }
 
     public abstract PipeReader Input { get; }
 
@@ -111,9 +111,29 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
         set => _localEndPoint = value;
     }
 
+    /// <remarks>
+    /// Admission looks at that of every connection, once: made of what the socket keeps, it costs an idle connection nothing afterwards. For who asks more
+    /// often it is kept.
+    /// </remarks>
     public override EndPoint? RemoteEndPoint
     {
-        get => _remoteEndPoint ??= Connected?.RemoteEndPoint;
+        get
+        {
+            if (_remoteEndPoint is { } kept)
+            {
+                return kept;
+            }
+
+            var made = Connected?.RemoteEndPoint;
+            if (_isRemoteEndPointKept)
+            {
+                return Interlocked.CompareExchange(ref _remoteEndPoint, made, null) ?? made; // Unless middleware has set another meanwhile.
+            }
+
+            _isRemoteEndPointKept = true;
+            return made;
+        }
+
         set => _remoteEndPoint = value;
     }
 
@@ -200,5 +220,5 @@ internal abstract class StreamConnectionContext : ConnectionContext, IDuplexPipe
     }
 
     protected void FireConnectionClosed() =>
-        _closed.Fire(exception => SocketsLog.ClosedCallbackFailed(_logger, ConnectionId, exception));
+        _closed.Fire(exception => SocketsLog.ClosedCallbackFailed(Logger, ConnectionId, exception));
 }

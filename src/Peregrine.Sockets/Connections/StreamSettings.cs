@@ -23,7 +23,7 @@ internal sealed class StreamSettings
     /// <summary>The size of a receive that follows ones that filled their block.</summary>
     public int LargestReceiveInBytes { get; init; } = 256 * 1024;
 
-    /// <summary>What a wait receives into: each connection that has waited once keeps as much.</summary>
+    /// <summary>What a wait by the runtime's sockets receives into: each connection that has waited once keeps as much.</summary>
     public int WaitBufferSizeInBytes { get; init; } = 128;
 
     /// <summary>The same for one whose waits keep filling that.</summary>

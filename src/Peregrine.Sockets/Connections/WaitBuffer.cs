@@ -1,7 +1,7 @@
 namespace Peregrine.Sockets.Connections;
 
 /// <summary>
-/// What a connection's waits receive into. Small, for each connection that has waited once keeps it; larger as long as the waits fill it,
+/// What the waits of one of the runtime's sockets receive into. Small, for each connection that has waited once keeps it; larger as long as the waits fill it,
 /// so that what several small messages bring together needs no second receive.
 /// </summary>
 internal struct WaitBuffer

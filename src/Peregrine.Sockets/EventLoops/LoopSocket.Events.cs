@@ -91,7 +91,7 @@ internal sealed partial class LoopSocket
         IoResult result;
         do
         {
-            result = ReceiveNow(_receiving.Span);
+            result = ReceiveNow(_receiving!);
             if (!result.IsWouldBlock)
             {
                 break;

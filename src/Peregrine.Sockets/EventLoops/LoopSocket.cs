@@ -28,7 +28,7 @@ internal sealed partial class LoopSocket : LoopTarget
     private SendAllowance _allowance;
 
     // Of the receiving flow, or of the loop while that waits.
-    private Memory<byte> _receiving;
+    private IReceiveBuffer? _receiving;
     private bool _isDrained;
 
     // A receive of a Unix domain socket also ends early where descriptors are passed (unix(7)).
@@ -73,13 +73,14 @@ internal sealed partial class LoopSocket : LoopTarget
     }
 
     /// <summary>See <see cref="IStreamSocket.Receive"/>. After a receive that did not fill its buffer there is nothing to receive until the loop tells.</summary>
-    public bool Receive(Memory<byte> buffer, out IoResult result)
+    public bool Receive(IReceiveBuffer buffer, out IoResult result)
     {
         while (true)
         {
             if (!_isDrained || _mayHideMore)
             {
-                result = TryReceive(buffer.Span);
+                _read.Forget();
+                result = ReceiveNow(buffer);
                 if (!result.IsWouldBlock)
                 {
                     return true;
@@ -230,9 +231,20 @@ internal sealed partial class LoopSocket : LoopTarget
         return true;
     }
 
+    private IoResult ReceiveNow(IReceiveBuffer buffer)
+    {
+        var result = ReceiveNow(buffer.Rent());
+        if (result.Bytes == 0)
+        {
+            buffer.Return();
+        }
+
+        return result;
+    }
+
     private IoResult ReceiveNow(Span<byte> buffer)
     {
-        if (!_descriptor.TryEnter(out var number))
+        if (buffer.IsEmpty || !_descriptor.TryEnter(out var number))
         {
             return IoResult.Released;
         }

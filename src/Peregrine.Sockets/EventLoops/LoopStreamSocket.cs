@@ -18,7 +18,7 @@ internal readonly struct LoopStreamSocket(LoopSocket socket) : IStreamSocket
 
     public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);
 
-    public bool Receive(Memory<byte> buffer, out IoResult result) => socket.Receive(buffer, out result);
+    public bool Receive(IReceiveBuffer buffer, out IoResult result) => socket.Receive(buffer, out result);
 
     public IoResult TrySend(ReadOnlySpan<byte> data) => socket.TrySend(data);
 

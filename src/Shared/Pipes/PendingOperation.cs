@@ -35,7 +35,7 @@ internal struct PendingOperation
     }
 
     /// <summary>After <see cref="Begin"/>, and not under the lock: the token cancels while the operation lasts.</summary>
-    public void Register(Lock gate, Action<object?, CancellationToken> onCanceled, object owner, CancellationToken token)
+    public void Register(object gate, Action<object?, CancellationToken> onCanceled, object owner, CancellationToken token)
     {
         if (!token.CanBeCanceled)
         {

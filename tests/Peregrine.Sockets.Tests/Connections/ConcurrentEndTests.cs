@@ -65,7 +65,7 @@ public sealed class ConcurrentEndTests
 
         public IoResult TryReceive(Span<byte> buffer) => IoResult.WouldBlock;
 
-        public bool Receive(Memory<byte> buffer, out IoResult result)
+        public bool Receive(IReceiveBuffer buffer, out IoResult result)
         {
             result = default;
             return false;

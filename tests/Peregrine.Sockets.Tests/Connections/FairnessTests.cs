@@ -130,9 +130,9 @@ public sealed class FairnessTests
 
         public IoResult TryReceive(Span<byte> buffer) => waits is null ? Message(buffer.Length) : IoResult.WouldBlock;
 
-        public bool Receive(Memory<byte> buffer, out IoResult result)
+        public bool Receive(IReceiveBuffer buffer, out IoResult result)
         {
-            result = Message(buffer.Length);
+            result = Message(buffer.Rent().Length);
             if (waits is null)
             {
                 return true;

@@ -21,7 +21,7 @@ public sealed class ReceiveSizeTests
         for (var i = 0; i < 5; i++)
         {
             sizes.Add(size.Of(_settings));
-            size.Note(_settings, sizes[^1], sizes[^1], arrived: 0);
+            size.Note(_settings, sizes[^1], sizes[^1]);
         }
 
         Assert.Equal([4096, 16_384, 65_536, 262_144, 262_144], sizes);
@@ -31,13 +31,13 @@ public sealed class ReceiveSizeTests
     public void It_shrinks_after_two_small_receives_in_a_row()
     {
         var size = Largest();
-        size.Note(_settings, 100, 262_144, arrived: 0);
+        size.Note(_settings, 100, 262_144);
         Assert.Equal(262_144, size.Of(_settings));
-        size.Note(_settings, 100, 262_144, arrived: 0);
+        size.Note(_settings, 100, 262_144);
         Assert.Equal(65_536, size.Of(_settings));
         for (var i = 0; i < 10; i++)
         {
-            size.Note(_settings, 1, size.Of(_settings), arrived: 0);
+            size.Note(_settings, 1, size.Of(_settings));
         }
 
         Assert.Equal(4096, size.Of(_settings));
@@ -49,8 +49,8 @@ public sealed class ReceiveSizeTests
         var size = Largest();
         for (var i = 0; i < 10; i++)
         {
-            size.Note(_settings, 100, 262_144, arrived: 0);
-            size.Note(_settings, 100_000, 262_144, arrived: 0);
+            size.Note(_settings, 100, 262_144);
+            size.Note(_settings, 100_000, 262_144);
         }
 
         Assert.Equal(262_144, size.Of(_settings));
@@ -59,20 +59,18 @@ public sealed class ReceiveSizeTests
     [Fact]
     public void A_message_a_little_larger_than_a_block_costs_no_more_every_second_time()
     {
-        // A record of TLS, 16,406 bytes: of 16 KiB, 2 KiB are taken by the wait; of 64 KiB, they are not counted against it.
-        const int Message = 16_406;
-        const int Wait = 2_048;
+        const int Message = 16_406; // A record of TLS.
         var size = default(ReceiveSize);
         var sizes = new List<int>();
         for (var i = 0; i < 20; i++)
         {
             sizes.Add(size.Of(_settings));
-            var received = Wait;
+            var received = 0;
             while (received < Message)
             {
-                var free = size.Of(_settings) - (received == Wait ? Wait : 0);
+                var free = size.Of(_settings);
                 var bytes = Math.Min(free, Message - received);
-                size.Note(_settings, bytes, free, arrived: received == Wait ? Wait : 0);
+                size.Note(_settings, bytes, free);
                 received += bytes;
             }
         }
@@ -85,7 +83,7 @@ public sealed class ReceiveSizeTests
         var size = default(ReceiveSize);
         for (var i = 0; i < 4; i++)
         {
-            size.Note(_settings, size.Of(_settings), size.Of(_settings), arrived: 0);
+            size.Note(_settings, size.Of(_settings), size.Of(_settings));
         }
 
         return size;

@@ -15,7 +15,7 @@ internal readonly struct SimulatedStreamSocket(SimulatedSocket socket) : IStream
 
     public IoResult TryReceive(Span<byte> buffer) => socket.TryReceive(buffer);
 
-    public bool Receive(Memory<byte> buffer, out IoResult result) => socket.Receive(buffer, out result);
+    public bool Receive(IReceiveBuffer buffer, out IoResult result) => socket.Receive(buffer, out result);
 
     public IoResult TrySend(ReadOnlySpan<byte> data) => socket.TrySend(data);
 
@@ -51,7 +51,7 @@ internal sealed class SimulatedSocket
     private bool _reset;
     private bool _resetReported;
     private bool _watched;
-    private Memory<byte>? _receiving;
+    private IReceiveBuffer? _receiving;
     private bool _receivePosted;
     private ReadOnlyMemory<byte>? _sending;
     private bool _sendPosted;
@@ -93,15 +93,14 @@ internal sealed class SimulatedSocket
         }
     }
 
-    public bool Receive(Memory<byte> buffer, out IoResult result)
+    public bool Receive(IReceiveBuffer buffer, out IoResult result)
     {
         lock (_lock)
         {
             Assert.True(_receiving is null, "A second receive was started while one was pending.");
-            Assert.False(buffer.IsEmpty);
             if (OneIn(2))
             {
-                result = ReceiveLocked(buffer.Span);
+                result = ReceiveLocked(buffer);
                 if (!result.IsWouldBlock)
                 {
                     return true;
@@ -284,6 +283,24 @@ internal sealed class SimulatedSocket
         return true;
     }
 
+    /// <summary>Now and then an error that is behind the bytes comes with them.</summary>
+    private IoResult ReceiveLocked(IReceiveBuffer buffer)
+    {
+        var room = buffer.Rent();
+        Assert.False(room.IsEmpty);
+        var result = ReceiveLocked(room);
+        if (result.Bytes == 0)
+        {
+            buffer.Return();
+        }
+        else if (_received.Count == 0 && !_finReceived && OneIn(2) && TakeResetLocked(out var behind))
+        {
+            result = result with { Error = behind.Error };
+        }
+
+        return result;
+    }
+
     private IoResult ReceiveLocked(Span<byte> buffer)
     {
         if (_released)
@@ -333,7 +350,7 @@ internal sealed class SimulatedSocket
         lock (_lock)
         {
             _receivePosted = false;
-            result = ReceiveLocked(_receiving!.Value.Span);
+            result = ReceiveLocked(_receiving!);
             if (result.IsWouldBlock)
             {
                 return; // The peer posts it again when it has sent.
