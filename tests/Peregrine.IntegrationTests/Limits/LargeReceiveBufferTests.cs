@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Peregrine.Features;
 using Peregrine.IntegrationTests.Ends;
+using Peregrine.IntegrationTests.Processes;
 using Xunit.Abstractions;
 
 namespace Peregrine.IntegrationTests.Limits;
