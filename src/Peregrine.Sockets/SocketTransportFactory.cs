@@ -196,7 +196,10 @@ public sealed class SocketTransportFactory : IConnectionListenerFactory, IConnec
         _ => PoolLoops.Shared,
     });
 
-    private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stalls, _logger);
+    private LoopOrigin OriginOf(EndPoint address, ILoops loops) => new(loops, address, _stalls, _logger)
+    {
+        UnsentBound = SendAllowance.BoundOf(_options.Socket.UnsentLowWatermarkInBytes ?? SocketTuning.DefaultUnsentLowWatermark),
+    };
 
     private SocketConnectionListener Listen(Socket listening, bool isInherited, IAcceptor acceptor) =>
         new(listening, isInherited, acceptor, _options.AcceptSlots, _options.TimeProvider, _logger);

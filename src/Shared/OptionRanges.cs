@@ -23,6 +23,7 @@ internal static class OptionRanges
     public const string Device = "the name of a network interface, from 1 to 15 bytes";
     public const string FastOpenQueueLength = "a number from 0, which is off";
     public const string KeepAliveTime = "a time of whole seconds from 00:00:01 to 09:06:07";
+    public const string KeepAliveFirst = "a time of whole seconds from 00:00:01 to 09:06:07, or 00:00:00, which is off; the default is 00:02:00";
     public const string KeepAliveCount = "a number from 1 to 127";
 
     public const string CloseTime = "a time from 00:00:01 to 1.00:00:00";
@@ -58,7 +59,8 @@ internal static class OptionRanges
             CheckSocket(nameof(socket.Dscp), socket.Dscp, static value => value is >= 0 and <= 63, Dscp),
             socket.Device is null ? null : Check($"Socket.{nameof(socket.Device)}", socket.Device, IsDevice(socket.Device), Device),
             CheckSocket<int>(nameof(socket.FastOpenQueueLength), socket.FastOpenQueueLength, static length => length >= 0, FastOpenQueueLength),
-            CheckSocket("KeepAlive.Time", socket.KeepAlive.Time, IsKeepAliveTime, KeepAliveTime),
+            CheckSocket(
+                "KeepAlive.Time", socket.KeepAlive.Time, static time => time == TimeSpan.Zero || IsKeepAliveTime(time), KeepAliveFirst),
             CheckSocket("KeepAlive.Interval", socket.KeepAlive.Interval, IsKeepAliveTime, KeepAliveTime),
             CheckTime(nameof(close.ProgressTimeout), close.ProgressTimeout),
             CheckTime(nameof(close.Silence), close.Silence),

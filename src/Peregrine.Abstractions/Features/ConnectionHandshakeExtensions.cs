@@ -22,6 +22,24 @@ public static class ConnectionHandshakeExtensions
         await feature.BeginHandshakeAsync(cancellationToken).ConfigureAwait(false);
         return new HandshakeScope(feature);
     }
+
+    /// <summary>
+    /// The same for a handshake in which the peer speaks first, whose bytes come from the connection's transport: a peer that says nothing keeps no turn
+    /// from others.
+    /// </summary>
+    /// <inheritdoc cref="BeginHandshakeAsync"/>
+    public static async ValueTask<HandshakeScope> BeginHandshakeWhenPeerSpeaksAsync(
+        this ConnectionContext connection, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        if (connection.Features.Get<IConnectionHandshakeFeature>() is not { } feature)
+        {
+            return default;
+        }
+
+        await feature.BeginHandshakeWhenPeerSpeaksAsync(connection.Transport.Input, cancellationToken).ConfigureAwait(false);
+        return new HandshakeScope(feature);
+    }
 }
 
 /// <summary>A handshake that is under way. Disposed, it has ended.</summary>

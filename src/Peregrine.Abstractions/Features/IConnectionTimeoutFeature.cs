@@ -20,7 +20,7 @@ public interface IConnectionTimeoutFeature
     /// <inheritdoc cref="FirstByte"/>
     TimeSpan Handshake { get; set; }
 
-    /// <summary>How long the peer may send nothing, and acknowledge nothing of what is sent to it.</summary>
+    /// <summary>How long the peer may send nothing, and acknowledge nothing of what is sent to it, while the application waits for it.</summary>
     /// <inheritdoc cref="FirstByte"/>
     TimeSpan Idle { get; set; }
 

@@ -27,6 +27,8 @@ internal sealed class TlsClientHandshake : ITlsHandshake
 
     public bool ThrowsFailure => true;
 
+    public bool PeerSpeaksFirst => false;
+
     public async Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken)
     {
         var certificate = _certificate is null ? null : await _certificate.GetAsync().ConfigureAwait(false);

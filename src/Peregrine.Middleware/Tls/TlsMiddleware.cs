@@ -12,6 +12,9 @@ internal interface ITlsHandshake
     /// <summary>Whoever runs the pipeline must learn of a failure. A server has told and measured it, and has nobody who could do more.</summary>
     bool ThrowsFailure { get; }
 
+    /// <summary>A client says hello.</summary>
+    bool PeerSpeaksFirst { get; }
+
     Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken);
 }
 
@@ -44,9 +47,10 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
         Exception? failure = null;
         try
         {
-            using (await connection.BeginHandshakeAsync(timeout?.Token ?? default).ConfigureAwait(false))
+            var cancellationToken = timeout?.Token ?? default;
+            using (await BeginAsync(connection, cancellationToken).ConfigureAwait(false))
             {
-                await handshake.AuthenticateAsync(session.Tls, timeout?.Token ?? default).ConfigureAwait(false);
+                await handshake.AuthenticateAsync(session.Tls, cancellationToken).ConfigureAwait(false);
                 session.Open();
             }
         }
@@ -77,6 +81,10 @@ internal sealed class TlsMiddleware(ConnectionDelegate next, ITlsHandshake hands
 
         return failure is null;
     }
+
+    private ValueTask<HandshakeScope> BeginAsync(ConnectionContext connection, CancellationToken cancellationToken) => handshake.PeerSpeaksFirst
+        ? connection.BeginHandshakeWhenPeerSpeaksAsync(cancellationToken)
+        : connection.BeginHandshakeAsync(cancellationToken);
 
     /// <summary>
     /// No byte of it has come to the handler, and none will. An alert that TLS has written is sent by the transport's close, which also waits for the peer to

@@ -37,6 +37,8 @@ internal sealed class TlsServerHandshake : ITlsHandshake
 
     public bool ThrowsFailure => false;
 
+    public bool PeerSpeaksFirst => true;
+
     public async Task AuthenticateAsync(TlsStream tls, CancellationToken cancellationToken)
     {
         if (_hosts.IsEmpty && !_options.RefuseUnknownHosts)

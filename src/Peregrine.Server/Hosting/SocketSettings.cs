@@ -30,7 +30,7 @@ internal static class SocketSettings
     private static void ReadKeepAlive(IConfigurationSection section, KeepAliveOptions options)
     {
         section.CheckKeys("keep-alive", nameof(options.Time), nameof(options.Interval), nameof(options.Count));
-        options.Time = Time(section, nameof(options.Time), options.Time, OptionRanges.KeepAliveTime);
+        options.Time = Time(section, nameof(options.Time), options.Time, OptionRanges.KeepAliveFirst);
         options.Interval = Time(section, nameof(options.Interval), options.Interval, OptionRanges.KeepAliveTime);
         options.Count = Number(section, nameof(options.Count), options.Count, OptionRanges.KeepAliveCount);
     }

@@ -1,3 +1,5 @@
+using System.IO.Pipelines;
+using System.Net.NetworkInformation;
 using Microsoft.AspNetCore.Connections;
 using Peregrine.Features;
 using Peregrine.Server.Connections;
@@ -137,6 +139,10 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
 
     private EndpointSupervision Endpoint => _owner.Supervised;
 
+    /// <summary>The peer has reset the connection, or answers no probes, and nobody has looked. Two system calls.</summary>
+    private bool IsPeerGone =>
+        _owner.Context.Features.Get<IConnectionTcpInfoFeature>() is { } tcp && tcp.TryGetTcpInfo(out var info) && info.State == TcpState.Closed;
+
     private TimeoutValues Now => Over(Endpoint.Timeouts);
 
     private TimeoutOverrides Overrides =>
@@ -163,6 +169,11 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
             ? ConnectionCloseReason.HandshakeTimeout
             : _counts is null ? ConnectionCloseReason.None
             : _progress.Look(now, elapsed, _counts, _buffers, limits, isClosing);
+        if (over == ConnectionCloseReason.None && _progress.IsExcused && IsPeerGone)
+        {
+            over = ConnectionCloseReason.IdleTimeout;
+        }
+
         if (over != ConnectionCloseReason.None)
         {
             Refuse(over, TimeoutExplanation.Of(over, limits, _overrides, $"Peregrine:Endpoints:{Endpoint.Name}:Timeouts:"));
@@ -206,7 +217,15 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
         ConnectionCloseReason.SlowConsumer,
         $"{unsentBytes} bytes were written and not sent, and the peer did not take them: Peregrine:Endpoints:{Endpoint.Name}:Limits:MaxUnsentBytes ({Endpoint.Options.Limits.MaxUnsentBytes}, {nameof(EndpointLimits.SlowConsumers)} = {Endpoint.Options.Limits.SlowConsumers}) bounds them. Await flushes, or raise it.");
 
-    public async ValueTask BeginHandshakeAsync(CancellationToken cancellationToken = default)
+    public ValueTask BeginHandshakeAsync(CancellationToken cancellationToken = default) => BeginHandshakeAsync(firstBytes: null, cancellationToken);
+
+    public ValueTask BeginHandshakeWhenPeerSpeaksAsync(PipeReader input, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return BeginHandshakeAsync(input, cancellationToken);
+    }
+
+    private async ValueTask BeginHandshakeAsync(PipeReader? firstBytes, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var turn = new HandshakeTurn(Endpoint.Server.Clock.Now);
@@ -224,6 +243,11 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
             if (IsRefused)
             {
                 throw new ConnectionAbortedException("The connection was ended before its handshake began.");
+            }
+
+            if (firstBytes is not null)
+            {
+                await WaitForPeerAsync(firstBytes, cancellationToken).ConfigureAwait(false);
             }
 
             if (!Endpoint.Server.Handshakes.Enter(turn))
@@ -247,6 +271,25 @@ internal sealed class ConnectionSupervision : IConnectionTimeoutFeature, IConnec
             EndRest();
             _owner.OnHandshake(hasBegun: false);
             Endpoint.Server.Handshakes.Leave(turn, new ConnectionAbortedException("The handshake was ended before its turn."));
+        }
+    }
+
+    /// <summary>Takes nothing, and leaves an end of the connection to whoever reads.</summary>
+    private static async ValueTask WaitForPeerAsync(PipeReader input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ReadResult read;
+            do
+            {
+                read = await input.ReadAsync(cancellationToken).ConfigureAwait(false);
+                input.AdvanceTo(read.Buffer.Start);
+            }
+            while (read is { IsCanceled: true, IsCompleted: false, Buffer.IsEmpty: true });
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The next read fails like this one.
         }
     }
 

@@ -25,16 +25,19 @@ public sealed class EndpointTimeouts
     public TimeSpan Handshake { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a peer may send nothing, and acknowledge nothing of what is sent to it. Default 2 minutes and 10 seconds; to 24 days. What this side
-    /// writes does not count: a peer that is gone acknowledges nothing. Nor does it count as silence while bytes of the peer wait for a handler that
-    /// does not ask for more, in the system or unconsumed: it is this side then that is awaited. Then the connection is reset, with <c>ConnectionCloseReason.IdleTimeout</c>.
+    /// How long a peer may send nothing, and acknowledge nothing of what is sent to it, while the handler waits for it. Default 2 minutes and 10 seconds;
+    /// to 24 days. What this side writes does not count: a peer that is gone acknowledges nothing. While the handler does not read, or bytes of the peer
+    /// wait for it in the system, it is this side that is awaited: for its answer, for example, however long it takes. Then only a peer that is gone ends,
+    /// which has reset the connection or answers no probes (<see cref="KeepAliveOptions"/>). The connection is reset, with
+    /// <c>ConnectionCloseReason.IdleTimeout</c>. A handler that reads ahead while it works on an answer sets the time for its connection.
     /// </summary>
     public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(130);
 
     /// <summary>
     /// How long a peer may take nothing of what is there for it: what is flushed, and what the system has taken to send. Default 60 seconds; to 24
     /// days. Then the connection is reset, with <c>ConnectionCloseReason.WriteTimeout</c>. A peer that reads slowly takes nothing for a time, too: one
-    /// whose receive buffer is full, before a part of it is free again, and Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)).
+    /// whose receive buffer is full, before a sixteenth of it is free again, and Linux lets a buffer grow to megabytes (tcp_rmem, tcp(7)): at 32 MiB, one
+    /// that reads less than 35 KB a second looks, for a minute, like one that does not read.
     /// </summary>
     public TimeSpan WriteProgress { get; set; } = TimeSpan.FromSeconds(60);
 

@@ -54,6 +54,13 @@ internal sealed partial class LoopSocket : IConnectedSocket
         }
     }
 
+    /// <summary>What the peer's window has room for, less what the kernel holds for it; null where that cannot be told.</summary>
+    private static long? RoomOf(int number)
+    {
+        Span<byte> raw = stackalloc byte[TcpInformation.Size];
+        return SocketCalls.TryGetTcpInfo(number, ref raw) && TcpInformation.Window(raw) is { } window ? window - SocketCalls.Unacknowledged(number) : null;
+    }
+
     /// <summary>
     /// The runtime's socket, made when somebody asks for it, of a second descriptor: it can be disposed like any other, which does not end the
     /// connection, and the connection's end disposes it.

@@ -17,6 +17,7 @@ internal sealed partial class LoopSocket
         var pins = default(Pins);
         var vectors = stackalloc SocketCalls.IoVector[MostGathered];
         var count = 0;
+        long length = 0;
         try
         {
             for (var segment = first; segment is not null && count < MostGathered; segment = segment.NextSegment)
@@ -25,6 +26,7 @@ internal sealed partial class LoopSocket
                 {
                     pins[count] = segment.Unsent.Pin();
                     vectors[count] = new SocketCalls.IoVector { Bytes = pins[count].Pointer, Length = (nuint)segment.Length };
+                    length += segment.Length;
                     count++;
                 }
             }
@@ -34,7 +36,10 @@ internal sealed partial class LoopSocket
                 return IoResult.Released;
             }
 
-            var result = SocketCalls.Send(number, new ReadOnlySpan<SocketCalls.IoVector>(vectors, count));
+            var gathered = new Span<SocketCalls.IoVector>(vectors, count);
+            var isCut = !_allowance.Covers(length) && TryCut(number, ref gathered, length);
+            var result = SocketCalls.Send(number, gathered, isCut);
+            _allowance.Take(result.Bytes);
             Exit(number);
             return result.IsError ? _ending.Reported(result) : result;
         }
@@ -45,6 +50,27 @@ internal sealed partial class LoopSocket
                 pins[i].Dispose();
             }
         }
+    }
+
+    /// <summary>As that of a single block.</summary>
+    private bool TryCut(int number, ref Span<SocketCalls.IoVector> gathered, long length)
+    {
+        var allowed = _allowance.Renew(length, UnsentBound, RoomOf(number));
+        if (allowed == length)
+        {
+            return false;
+        }
+
+        var left = (nuint)allowed;
+        var last = 0;
+        for (; left > gathered[last].Length; last++)
+        {
+            left -= gathered[last].Length;
+        }
+
+        gathered[last].Length = left;
+        gathered = gathered[..(last + 1)];
+        return true;
     }
 
     [InlineArray(MostGathered)]

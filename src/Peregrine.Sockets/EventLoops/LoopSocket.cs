@@ -25,6 +25,7 @@ internal sealed partial class LoopSocket : LoopTarget
     private Readiness _read;
     private Readiness _write;
     private PeerEnding _ending;
+    private SendAllowance _allowance;
 
     // Of the receiving flow, or of the loop while that waits.
     private IReceiveBuffer? _receiving;
@@ -55,10 +56,13 @@ internal sealed partial class LoopSocket : LoopTarget
         _peer = peer;
         _loop = loop;
         IsTcp = isTcp;
+        _allowance = new SendAllowance(UnsentBound);
         _mayHideMore = !isTcp;
     }
 
     public bool IsTcp { get; }
+
+    private int UnsentBound => IsTcp ? Origin.UnsentBound : 0;
 
     public void SetCompletions(IStreamSocketCompletions completions) => _completions = completions;
 
@@ -105,7 +109,9 @@ internal sealed partial class LoopSocket : LoopTarget
             return IoResult.Released;
         }
 
-        var result = SocketCalls.Send(number, data);
+        var isCut = !_allowance.Covers(data.Length) && TryCut(number, ref data);
+        var result = SocketCalls.Send(number, data, isCut);
+        _allowance.Take(result.Bytes);
         Exit(number);
         return result.IsError ? _ending.Reported(result) : result;
     }
@@ -145,6 +151,7 @@ internal sealed partial class LoopSocket : LoopTarget
         try
         {
             var result = FileTransfer.TrySend(number, file, offset, count);
+            _allowance.Take(result.Bytes);
             return _ending.Sent(new Asked(this, number), result, isPart: result.Bytes < count);
         }
         catch (ObjectDisposedException)
@@ -198,6 +205,15 @@ internal sealed partial class LoopSocket : LoopTarget
         {
             Close(number);
         }
+    }
+
+    /// <summary>The allowance does not cover it: cuts it to what the peer has room for, and a little more. False if that is all.</summary>
+    private bool TryCut(int number, ref ReadOnlySpan<byte> data)
+    {
+        var length = _allowance.Renew(data.Length, UnsentBound, RoomOf(number));
+        var isCut = length < data.Length;
+        data = data[..(int)length];
+        return isCut;
     }
 
     /// <summary>

@@ -26,4 +26,8 @@ internal abstract class LoopTarget(LoopOrigin origin) : IThreadPoolWorkItem
 }
 
 /// <summary>What the connections of one listener share on the event loops.</summary>
-internal sealed record LoopOrigin(ILoops Loops, EndPoint? EndPoint, StallReport Stalls, ILogger Logger);
+internal sealed record LoopOrigin(ILoops Loops, EndPoint? EndPoint, StallReport Stalls, ILogger Logger)
+{
+    /// <inheritdoc cref="SendAllowance.BoundOf"/>
+    public int UnsentBound { get; init; }
+}

@@ -16,6 +16,7 @@ internal static unsafe partial class SocketCalls
 {
     private const int DontWait = 0x40; // MSG_DONTWAIT
     private const int NoSignal = 0x4000; // MSG_NOSIGNAL
+    private const int EndOfRecord = 0x80; // MSG_EOR
     private const int NonBlockingCloseOnExec = 0x800 | 0x80000; // SOCK_NONBLOCK | SOCK_CLOEXEC
     private const int ShutdownSendOnly = 1; // SHUT_WR
     private const int SolSocket = 1;
@@ -49,13 +50,17 @@ internal static unsafe partial class SocketCalls
         }
     }
 
-    public static IoResult Send(int descriptor, ReadOnlySpan<byte> data)
+    /// <param name="descriptor">Of a stream socket.</param>
+    /// <param name="data">Not empty.</param>
+    /// <param name="isLast">The kernel begins a new segment for what follows, and looks at its bounds first.</param>
+    public static IoResult Send(int descriptor, ReadOnlySpan<byte> data, bool isLast = false)
     {
+        var flags = DontWait | NoSignal | (isLast ? EndOfRecord : 0);
         fixed (byte* bytes = data)
         {
             while (true)
             {
-                var count = Send(descriptor, bytes, (nuint)data.Length, DontWait | NoSignal);
+                var count = Send(descriptor, bytes, (nuint)data.Length, flags);
                 if (count >= 0)
                 {
                     return new IoResult((int)count, SocketError.Success);
@@ -70,14 +75,16 @@ internal static unsafe partial class SocketCalls
     }
 
     /// <summary>Sends the blocks of a chain, as many as there are vectors for.</summary>
-    public static IoResult Send(int descriptor, ReadOnlySpan<IoVector> vectors)
+    /// <inheritdoc cref="Send(int, ReadOnlySpan{byte}, bool)"/>
+    public static IoResult Send(int descriptor, ReadOnlySpan<IoVector> vectors, bool isLast = false)
     {
+        var flags = DontWait | NoSignal | (isLast ? EndOfRecord : 0);
         fixed (IoVector* first = vectors)
         {
             var message = new MessageHeader { Vectors = first, VectorCount = (nuint)vectors.Length };
             while (true)
             {
-                var count = SendMessage(descriptor, &message, DontWait | NoSignal);
+                var count = SendMessage(descriptor, &message, flags);
                 if (count >= 0)
                 {
                     return new IoResult((int)count, SocketError.Success);

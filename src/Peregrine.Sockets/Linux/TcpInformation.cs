@@ -12,7 +12,7 @@ internal static class TcpInformation
     private const int TcpInfo = 11;
 
     /// <summary>How much of it is read.</summary>
-    public const int Size = 216;
+    public const int Size = 232;
 
     private const int RoundTripTime = 68;
     private const int RoundTripTimeVariance = 72;
@@ -21,6 +21,7 @@ internal static class TcpInformation
     private const int BytesAcknowledged = 120;
     private const int NotSentBytes = 144;
     private const int DeliveryRate = 160;
+    private const int SendWindow = 228;
 
     /// <summary>tcpi_bytes_acked; null where that cannot be told: another system, another protocol, a released socket, a kernel before 4.1.</summary>
     public static long? Acknowledged(Socket socket)
@@ -45,6 +46,11 @@ internal static class TcpInformation
     /// <param name="filled">What the kernel has filled.</param>
     public static long? Acknowledged(ReadOnlySpan<byte> filled) =>
         filled.Length >= BytesAcknowledged + sizeof(ulong) ? (long)MemoryMarshal.Read<ulong>(filled[BytesAcknowledged..]) : null;
+
+    /// <summary>How many bytes the peer has room for, those in flight included; null for a kernel before 5.4.</summary>
+    /// <param name="filled">What the kernel has filled.</param>
+    public static uint? Window(ReadOnlySpan<byte> filled) =>
+        filled.Length >= SendWindow + sizeof(uint) ? MemoryMarshal.Read<uint>(filled[SendWindow..]) : null;
 
     public static bool TryGet(Socket socket, out TcpConnectionInfo info)
     {

@@ -8,8 +8,13 @@ namespace Peregrine.Sockets.Tuning;
 /// <summary>Sets the options of sockets. What they are is read once, when it is made.</summary>
 internal sealed class SocketTuning
 {
-    // A peer that does not read costs 48 KB of kernel memory with it and 4.2 MB without (measured).
-    private const int DefaultUnsentLowWatermark = 16 * 1024;
+    /// <summary>A peer that does not read costs 36 KiB of kernel memory with it and 4.2 MB without (measured).</summary>
+    public const int DefaultUnsentLowWatermark = 16 * 1024;
+
+    // A peer that is gone is found out after three minutes; load balancers and routers forget a silent connection after four and more.
+    private static readonly TimeSpan DefaultKeepAliveTime = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan DefaultKeepAliveInterval = TimeSpan.FromSeconds(15);
+    private const int DefaultKeepAliveCount = 4;
 
     // The two low bits of the byte are ECN, which the kernel keeps.
     private const int DscpShift = 2;
@@ -100,7 +105,14 @@ internal sealed class SocketTuning
 
         foreach (var step in isTcp ? [.. _all, .. _tcp] : _all)
         {
-            step.Set(socket);
+            try
+            {
+                step.Set(socket);
+            }
+            catch (SocketException) when (step.IsDefault)
+            {
+                // As above; a connection that is gone tells of it when it is used.
+            }
         }
     }
 
@@ -177,23 +189,20 @@ internal sealed class SocketTuning
 
     private void AddKeepAlive(KeepAliveOptions options)
     {
-        if (options is { Time: null, Interval: null, Count: null })
+        if (options.Time == TimeSpan.Zero)
         {
             return;
         }
 
-        _tcp.Add(new Step("Socket.KeepAlive", true, static socket => socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true)));
-        AddNumber(nameof(options.Time), options.Time, (int?)options.Time?.TotalSeconds, SocketOptionName.TcpKeepAliveTime);
-        AddNumber(nameof(options.Interval), options.Interval, (int?)options.Interval?.TotalSeconds, SocketOptionName.TcpKeepAliveInterval);
-        AddNumber(nameof(options.Count), options.Count, options.Count, SocketOptionName.TcpKeepAliveRetryCount);
+        _tcp.Add(new Step(
+            "Socket.KeepAlive", true, static socket => socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true),
+            IsDefault: options is { Time: null, Interval: null, Count: null }));
+        AddNumber(nameof(options.Time), options.Time, (int)(options.Time ?? DefaultKeepAliveTime).TotalSeconds, SocketOptionName.TcpKeepAliveTime);
+        AddNumber(nameof(options.Interval), options.Interval, (int)(options.Interval ?? DefaultKeepAliveInterval).TotalSeconds, SocketOptionName.TcpKeepAliveInterval);
+        AddNumber(nameof(options.Count), options.Count, options.Count ?? DefaultKeepAliveCount, SocketOptionName.TcpKeepAliveRetryCount);
 
-        void AddNumber(string option, object? value, int? number, SocketOptionName name)
-        {
-            if (value is not null)
-            {
-                Add(_tcp, $"KeepAlive.{option}", value, socket => socket.SetSocketOption(SocketOptionLevel.Tcp, name, number!.Value));
-            }
-        }
+        void AddNumber(string option, object? value, int number, SocketOptionName name) => _tcp.Add(new Step(
+            $"Socket.KeepAlive.{option}", value ?? number, socket => socket.SetSocketOption(SocketOptionLevel.Tcp, name, number), IsDefault: value is null));
     }
 
     public static void SetDscp(Socket socket, int typeOfService)

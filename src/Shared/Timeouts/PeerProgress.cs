@@ -23,12 +23,19 @@ internal struct PeerProgress(uint now)
     private uint _messageTime;
     private uint _moved;
     private bool _isOwed;
+    private bool _isExcused;
     private long _received;
     private long _acknowledged;
     private long _consumed;
 
     /// <summary>How many bytes the peer has sent and acknowledged between the last two beats.</summary>
     public readonly uint Moved => _moved;
+
+    /// <summary>
+    /// At the last look the peer was idle for too long, and not because of itself: the handler does not wait for it. Whoever can ends the connection of a peer
+    /// that is gone.
+    /// </summary>
+    public readonly bool IsExcused => _isExcused;
 
     /// <summary>How long ago the peer moved something, or began: to a second, and up to 49 days.</summary>
     public readonly TimeSpan Quiet(uint now)
@@ -129,19 +136,20 @@ internal struct PeerProgress(uint now)
 
     private bool IsIdle(uint now, IConnectionBufferFeature? buffers, int limit)
     {
+        _isExcused = false;
         if (limit == 0 || Since(_activeAt, now) < limit)
         {
             return false;
         }
 
-        // The peer has sent something, and it is this side that does not go on with it: it may be waiting for us.
-        if (buffers is { IsReadPending: false, UnreadBytes: > 0 } || buffers?.UnreceivedBytes > 0)
+        // This side does not go on: it may be the peer that waits, for its answer.
+        _isExcused = buffers is { IsReadPending: false } || buffers?.UnreceivedBytes > 0;
+        if (_isExcused)
         {
             _activeAt = now - Jitter;
-            return false;
         }
 
-        return true;
+        return !_isExcused;
     }
 
     /// <summary>Only time in which the handler waits for more of a message counts: with bytes that it has not consumed.</summary>

@@ -45,6 +45,46 @@ public sealed class BadLinkTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>The peer has sent something, and it might be the peer that waits: only the kernel's probes tell.</summary>
+    [RequiresNamespacesFact("socat")]
+    public async Task A_link_that_goes_down_ends_connections_whose_handlers_neither_read_nor_write()
+    {
+        const int Clients = 20;
+        var idle = TimeSpan.FromSeconds(2);
+        await using var network = await NetworkNamespaces.CreateAsync();
+        var (server, endPoint) = await ServerProcess.StartListeningAsync(
+            "LimitServer",
+            [
+                "hold",
+                $"--Peregrine:Endpoints:test:Url=tcp://{NetworkNamespaces.ServerAddress}:0",
+                "--Peregrine:Endpoints:test:Timeouts:Idle=" + idle,
+                "--Peregrine:Endpoints:test:Socket:KeepAlive:Time=00:00:01",
+                "--Peregrine:Endpoints:test:Socket:KeepAlive:Interval=00:00:01",
+                "--Peregrine:Endpoints:test:Socket:KeepAlive:Count=2",
+                "--Logging:LogLevel:Peregrine=Debug",
+            ],
+            network.OnServer);
+        await using var _ = server;
+        var clients = Enumerable.Range(0, Clients)
+            .Select(_ => Start([.. network.OnClients, "socat", "-t60", $"SYSTEM:echo request; sleep 60", $"TCP:{endPoint}"])).ToList();
+        try
+        {
+            await UntilAsync(() => Count(server, "connection", " started") == Clients);
+            await Task.Delay(idle * 2, TimeProvider.System);
+            Assert.Equal(0, Count(server, ": connection ", "is reset (IdleTimeout)"));
+            await ClientProcess.RunShellAsync($"{string.Join(' ', network.OnServer)} ip link set eth0 down");
+            var started = Stopwatch.GetTimestamp();
+            await UntilAsync(() => Count(server, ": connection ", "is reset (IdleTimeout)") == Clients);
+            var took = Stopwatch.GetElapsedTime(started);
+            output.WriteLine($"{Clients} connections with held handlers when the link went down: ended after {took.TotalSeconds:0.00} s, probes for 3 s, idle timeout {idle.TotalSeconds} s");
+            Assert.InRange(took, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3) + (idle * 2));
+        }
+        finally
+        {
+            clients.ForEach(End);
+        }
+    }
+
     [RequiresNamespacesFact("socat", "nc", "iptables")]
     public async Task With_random_loss_every_transfer_is_whole()
     {

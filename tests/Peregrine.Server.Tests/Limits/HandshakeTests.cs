@@ -150,6 +150,30 @@ public sealed class HandshakeTests
         }
     }
 
+    [Fact]
+    public async Task A_peer_that_says_nothing_keeps_no_turn_from_others_and_its_time_runs()
+    {
+        await using var server = await SupervisedServer.StartAsync(
+            async connection =>
+            {
+                var input = connection.Transport.Input;
+                using (await connection.BeginHandshakeWhenPeerSpeaksAsync())
+                {
+                    var hello = await input.ReadAsync();
+                    await connection.Transport.Output.WriteAsync(hello.Buffer.First);
+                    input.AdvanceTo(hello.Buffer.End);
+                    await input.ReadAsync();
+                }
+            },
+            ("Limits:MaxHandshakes", "1"), (":Timeouts:Handshake", "00:00:05"), (":Timeouts:Idle", "00:00:00"));
+        await server.ConnectAsync();
+        server.Pass(2);
+        var speaking = await server.ConnectAsync();
+        await speaking.SendAsync("hello");
+        Assert.Equal("hello", await speaking.ReceiveAsync(5));
+        await server.EndsAfterAsync(3, ConnectionCloseReason.HandshakeTimeout);
+    }
+
     private async Task HandshakeThenEchoAsync(ConnectionContext connection)
     {
         using (await connection.BeginHandshakeAsync())

@@ -38,10 +38,11 @@ public sealed class PeerProgressTests
     }
 
     [Theory]
-    [InlineData(0, false, true)]
+    [InlineData(0, true, true)]
+    [InlineData(0, false, false)]
     [InlineData(10, true, true)]
     [InlineData(10, false, false)]
-    public void A_peer_is_idle_unless_it_is_the_handler_that_does_not_go_on(long unread, bool isReadPending, bool isIdle)
+    public void A_peer_is_idle_while_the_handler_waits_for_it_and_not_while_it_waits_for_the_handler(long unread, bool isReadPending, bool isIdle)
     {
         var connection = new Counts { UnreadBytes = unread, IsReadPending = isReadPending };
         var values = new TimeoutValues(0, 0, 5_000, 0, 0, 0);

@@ -1,3 +1,4 @@
+using System.Net.NetworkInformation;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
@@ -90,17 +91,45 @@ public sealed class TimeoutTests
     }
 
     [Fact]
-    public async Task A_paused_connection_is_looked_at_too_but_not_while_the_peer_waits_for_us()
+    public async Task A_peer_that_waits_for_its_answer_is_not_idle_however_long_that_takes()
     {
-        await using var server = await SupervisedServer.StartAsync(_ => _end.Task, (":Timeouts:Idle", "00:00:05"));
-        var waiting = await server.ConnectAsync();
+        await using var server = await SupervisedServer.StartAsync(
+            async connection =>
+            {
+                var request = await connection.Transport.Input.ReadAsync();
+                connection.Transport.Input.AdvanceTo(request.Buffer.End);
+                await _end.Task;
+                await connection.Transport.Input.ReadAsync();
+            },
+            (":Timeouts:Idle", "00:00:05"));
+        var (waiting, handled) = await server.ConnectPairAsync();
         await waiting.SendAsync("request");
-        await server.ConnectAsync();
+        var buffers = handled.Features.Get<IConnectionBufferFeature>()!;
+        await SupervisedServer.UntilAsync(() => buffers is { IsReadPending: false, UnreadBytes: 0, UnreceivedBytes: 0 });
+        server.Pass(24);
+        server.IsNotEnded();
+        _end.SetResult();
+        await SupervisedServer.UntilAsync(() => buffers.IsReadPending);
+        server.Pass(10);
+        Assert.Contains(nameof(EndpointTimeouts.Idle), Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_paused_connection_is_looked_at_too_and_one_whose_peer_is_gone_is_ended()
+    {
+        await using var server = await SupervisedServer.StartAsync(
+            async connection =>
+            {
+                connection.Features.Set<IConnectionTcpInfoFeature>(new GoneWithoutAWord());
+                await _end.Task;
+            },
+            (":Timeouts:Idle", "00:00:05"));
+        await (await server.ConnectAsync()).SendAsync("request");
         server.Pass(4);
         server.IsNotEnded();
-        server.Pass(20);
-        Assert.Single(server.Log.WithId(SupervisedServer.Refused));
+        server.Pass(2);
         _end.SetResult();
+        Assert.Contains(nameof(EndpointTimeouts.Idle), Assert.Single(server.Log.WithId(SupervisedServer.Refused)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -346,6 +375,15 @@ public sealed class TimeoutTests
         {
             connection.Transport.Input.AdvanceTo(read.Buffer.GetPosition(100));
             await connection.Transport.Output.WriteAsync("!"u8.ToArray());
+        }
+    }
+
+    private sealed class GoneWithoutAWord : IConnectionTcpInfoFeature
+    {
+        public bool TryGetTcpInfo(out TcpConnectionInfo info)
+        {
+            info = new TcpConnectionInfo(TcpState.Closed, default, default, 0, 0, 0, 0, 0);
+            return true;
         }
     }
 }

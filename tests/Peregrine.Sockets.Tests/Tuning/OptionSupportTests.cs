@@ -17,7 +17,7 @@ public sealed class OptionSupportTests
         { "Listeners", options => options.Listeners = 1025 },
         { "AcceptSlots", options => options.AcceptSlots = 0 },
         { "MaxUnreadBytes", options => options.MaxUnreadBytes = 0 },
-        { "Socket.KeepAlive.Time", options => options.Socket.KeepAlive.Time = TimeSpan.Zero },
+        { "Socket.KeepAlive.Time", options => options.Socket.KeepAlive.Time = TimeSpan.FromSeconds(-1) },
         { "Socket.KeepAlive.Time", options => options.Socket.KeepAlive.Time = TimeSpan.FromSeconds(1.5) },
         { "Socket.KeepAlive.Interval", options => options.Socket.KeepAlive.Interval = TimeSpan.FromSeconds(32_768) },
         { "Socket.KeepAlive.Count", options => options.Socket.KeepAlive.Count = 128 },

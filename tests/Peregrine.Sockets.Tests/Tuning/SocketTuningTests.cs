@@ -21,7 +21,7 @@ public sealed class SocketTuningTests : IAsyncDisposable
     private readonly RecordedLog _log = new();
 
     [LinuxFact]
-    public async Task The_defaults_are_no_delay_and_16_KiB_unsent()
+    public async Task The_defaults_are_no_delay_and_16_KiB_unsent_and_a_peer_that_is_gone_is_found_out_in_three_minutes()
     {
         await WithAcceptedAsync(_ => { }, AnyLoopbackPort, (accepted, connecting) =>
         {
@@ -29,11 +29,27 @@ public sealed class SocketTuningTests : IAsyncDisposable
             {
                 Assert.True(socket.NoDelay);
                 Assert.Equal(16_384, Raw(socket, Tcp, 25));
-                Assert.Equal(0, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)!);
+                Assert.Equal(1, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)!);
+                Assert.Equal(120, (int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime)!);
+                Assert.Equal(15, (int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval)!);
+                Assert.Equal(4, (int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount)!);
                 Assert.False(socket.LingerState!.Enabled);
             });
         });
         Assert.Empty(_log.WithId(6));
+    }
+
+    [LinuxFact]
+    public async Task Keep_alive_of_zero_is_off()
+    {
+        static void Configure(SocketOptions socket)
+        {
+            socket.KeepAlive.Time = TimeSpan.Zero;
+            socket.KeepAlive.Count = 3;
+        }
+
+        await WithAcceptedAsync(Configure, AnyLoopbackPort, (accepted, connecting) => Assert.All(
+            [accepted, connecting], socket => Assert.Equal(0, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)!)));
     }
 
     [LinuxFact]

@@ -6,12 +6,13 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 // LimitServer MODE [SETTINGS]: an endpoint "test", whose url and limits are settings. "messages" answers each message of 16 bytes with itself, "source"
-// sends without end, "hash" reads to the end and answers with the SHA-256 of what came.
+// sends without end, "hash" reads to the end and answers with the SHA-256 of what came, "hold" neither reads nor writes nor looks.
 var builder = Host.CreateApplicationBuilder(args[1..]);
 Func<ConnectionContext, Task> handler = args[0] switch
 {
     "messages" => AnswerMessagesAsync,
     "source" => SendAsync,
+    "hold" => _ => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System),
     _ => HashAsync,
 };
 builder.Services.AddPeregrine(server => server.Endpoint("test", tcp => tcp.Run(handler)));
