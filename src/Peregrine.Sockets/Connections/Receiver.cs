@@ -28,6 +28,9 @@ internal struct Receiver<TSocket>
 
     public readonly long Bytes => Volatile.Read(in _bytes);
 
+    /// <summary>The size of the block that a wait has brought and nobody has taken. May be read from any thread, and is a little old then.</summary>
+    public readonly int RentedBytes => _rented?.BlockLength ?? 0;
+
     /// <summary>The last receive did not fill its buffer: there is most likely nothing more now.</summary>
     public bool IsDrained { get; private set; }
 
@@ -72,10 +75,10 @@ internal struct Receiver<TSocket>
         IsDrained = bytes < free;
         _chain.Append(segment, bytes);
         _size.Note(Settings, bytes, free);
-        Count(bytes);
     }
 
-    private void Count(int bytes)
+    /// <summary>Counts what was received: of a wait, when it has come, and not when it is taken.</summary>
+    public void Count(int bytes)
     {
         Volatile.Write(ref _bytes, _bytes + bytes);
         _connection.Burst.Add(bytes); // After what it stands for.

@@ -60,7 +60,9 @@ internal sealed partial class SendLoop<TSocket>
                 _lent = lent;
                 if (lent.IsEmpty && _queue.Head is null)
                 {
+                    // Also where what was copied is discarded: without a buffer for it, or aborted meanwhile.
                     _pending.EndAttempt();
+                    copies = 0;
                 }
                 else if (!_pending.TryWaitAgain())
                 {

@@ -34,6 +34,11 @@ internal sealed partial class SocketPipeReader<TSocket>
             _wait = ReadWait.Arrived;
             isAwaited = Pending.IsWaiting;
             isUnwanted = _gaveBack;
+            if (!isUnwanted && result.Bytes > 0)
+            {
+                _receiver.Count(result.Bytes);
+            }
+
             if (isAwaited)
             {
                 registration = Pending.BeginEnding(byCancel: false);
@@ -62,7 +67,7 @@ internal sealed partial class SocketPipeReader<TSocket>
         {
             discard.OnReceived(result);
         }
-        else if (result.Bytes == 0)
+        else if (result.Bytes == 0 || result.IsError)
         {
             NoteEnd(result);
         }
@@ -82,6 +87,11 @@ internal sealed partial class SocketPipeReader<TSocket>
         {
             _arrived = result;
             _wait = ReadWait.Arrived;
+            if (result.Bytes > 0)
+            {
+                _receiver.Count(result.Bytes);
+            }
+
             return true;
         }
 
@@ -93,23 +103,18 @@ internal sealed partial class SocketPipeReader<TSocket>
     /// <summary>Takes the wait's result.</summary>
     private void TakeArrived()
     {
-        if (_arrived.Bytes == 0)
+        if (_arrived.Bytes > 0)
         {
-            _wait = ReadWait.None;
+            _receiver.Take(_arrived.Bytes);
+        }
+
+        if (_arrived.Bytes == 0 || _arrived.IsError)
+        {
+            // Told at once, for nobody may read on; what has come before it is read first.
             _ended = NoteEnd(_arrived);
-            return;
         }
 
-        _receiver.Take(_arrived.Bytes);
-        if (_arrived.IsError)
-        {
-            // What has come before it is read first.
-            lock (Gate)
-            {
-                _failure ??= _connection.ToException(_arrived.Error);
-            }
-        }
-
+        // Last: a send that meets the same end leaves it to this to tell how it came.
         _wait = ReadWait.None;
     }
 

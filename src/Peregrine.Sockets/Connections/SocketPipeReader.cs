@@ -35,13 +35,16 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
     public long BytesReceived => _receiver.Bytes;
 
     /// <summary>Received and not consumed.</summary>
-    public long UnreadBytes => _receiver.Chain.Length;
+    public long UnreadBytes => _receiver.Chain.Length + ArrivedBytes;
 
     /// <summary>What that keeps.</summary>
-    public long UnreadMemory => _receiver.Chain.Kept;
+    public long UnreadMemory => _receiver.Chain.Kept + _receiver.RentedBytes;
 
     /// <summary>The peer's FIN has been received.</summary>
     public bool HasEnded => _ended;
+
+    /// <summary>What the wait of a cancelled read has brought. May be read from any thread, and is a little old then.</summary>
+    private int ArrivedBytes => _wait == ReadWait.Arrived && !_gaveBack ? _arrived.Bytes : 0;
 
     private StreamSettings Settings => _connection.Settings;
 
@@ -262,6 +265,11 @@ internal sealed partial class SocketPipeReader<TSocket> : GuardedPipeReader, IRe
         if (hasArrived)
         {
             _receiver.Return();
+            if (_arrived.IsError)
+            {
+                // Nobody takes it any more, and a send may have left it to the reader to tell.
+                NoteEnd(_arrived);
+            }
         }
     }
 

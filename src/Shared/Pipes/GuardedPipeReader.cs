@@ -16,6 +16,7 @@ internal abstract class GuardedPipeReader : PipeReader, IValueTaskSource<ReadRes
     // Under the gate.
     private PendingOperation _pending;
     private volatile bool _completed;
+    private bool _givesBackAtEnd;
 
     // The flow's own, behind the guard, or the completion's while the flow waits.
     private FlowGuard _guard;
@@ -103,7 +104,7 @@ internal abstract class GuardedPipeReader : PipeReader, IValueTaskSource<ReadRes
     /// <summary>Why a read that is not cancelled fails; null if it does not.</summary>
     protected abstract Exception? FailureOf();
 
-    /// <summary>The reader is completed: gives everything back that is kept. Nobody else is at it.</summary>
+    /// <summary>The reader is completed: gives everything back that is kept. Called once; nobody else is at it.</summary>
     protected abstract void GiveBack();
 
     /// <summary>The reader is completed, and no call is inside any more. A completion may still be at work for a read that waited.</summary>
@@ -172,16 +173,22 @@ internal abstract class GuardedPipeReader : PipeReader, IValueTaskSource<ReadRes
     {
         exception ??= isCanceled ? null : FailureOf();
         var result = exception is null ? MakeResult(isCanceled) : default;
-        bool completed;
+        bool completed, givesBack;
         lock (Gate)
         {
+            // Completed, and not left to this: the completion, or the call that is inside, comes to it, and finds that nothing waits.
             completed = _completed;
+            givesBack = _givesBackAtEnd;
             _pending.End();
+        }
+
+        if (givesBack)
+        {
+            GiveBack();
         }
 
         if (completed)
         {
-            GiveBack();
             exception = PipeMisuse.CompletedDuringRead();
         }
 
@@ -203,6 +210,7 @@ internal abstract class GuardedPipeReader : PipeReader, IValueTaskSource<ReadRes
         {
             isReading = !_pending.IsNone;
             isWaiting = _pending.IsWaiting;
+            _givesBackAtEnd = isReading;
             if (isWaiting)
             {
                 registration = _pending.BeginEnding(byCancel: true);

@@ -47,13 +47,55 @@ public sealed class ConcurrentEndTests
         Assert.Equal(ConnectionCloseReason.PeerClosed, connection.Reason);
     }
 
-    private static StreamConnection<PipeBrokenSocket> Connect(StrongBox<IStreamSocketCompletions> completions) => new(
-        new PipeBrokenSocket(completions),
+    [Fact]
+    public async Task A_reset_behind_bytes_is_told_though_nobody_reads_on()
+    {
+        var completions = new StrongBox<IStreamSocketCompletions>();
+        var receiving = new StrongBox<IReceiveBuffer>();
+        var connection = Connect(completions, receiving);
+        var reading = connection.Input.ReadAsync();
+        receiving.Value!.Rent()[0] = 1;
+        completions.Value!.OnReceived(new IoResult(1, SocketError.ConnectionReset));
+        var read = await reading;
+        Assert.Equal(1, read.Buffer.Length);
+        connection.Input.AdvanceTo(read.Buffer.End);
+
+        Assert.True((await connection.Output.WriteAsync(new byte[1])).IsCompleted);
+        await connection.DisposeAsync().AsTask().Bounded();
+        Assert.Equal(ConnectionCloseReason.PeerReset, connection.Reason);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_reset_behind_the_bytes_of_a_cancelled_read_is_told_though_nobody_takes_them(bool isCompletedBefore)
+    {
+        var completions = new StrongBox<IStreamSocketCompletions>();
+        var receiving = new StrongBox<IReceiveBuffer>();
+        var connection = Connect(completions, receiving);
+        var reading = connection.Input.ReadAsync();
+        connection.Input.CancelPendingRead();
+        Assert.True((await reading).IsCanceled);
+        if (isCompletedBefore)
+        {
+            connection.Input.Complete();
+        }
+
+        Assert.True((await connection.Output.WriteAsync(new byte[1])).IsCompleted);
+        receiving.Value!.Rent()[0] = 1;
+        completions.Value!.OnReceived(new IoResult(1, SocketError.ConnectionReset));
+        await connection.DisposeAsync().AsTask().Bounded();
+        Assert.Equal(ConnectionCloseReason.PeerReset, connection.Reason);
+    }
+
+    private static StreamConnection<PipeBrokenSocket> Connect(
+        StrongBox<IStreamSocketCompletions> completions, StrongBox<IReceiveBuffer>? receiving = null) => new(
+        new PipeBrokenSocket(completions, receiving ?? new StrongBox<IReceiveBuffer>()),
         new StreamSettings { Pool = MemoryPool<byte>.Shared, Heartbeat = new Heartbeat(TimeProvider.System), Logger = NullLogger.Instance },
         lingerInBackground: false);
 
     /// <summary>Every send finds EPIPE; a receive waits until the test ends it.</summary>
-    private readonly struct PipeBrokenSocket(StrongBox<IStreamSocketCompletions> completions) : IStreamSocket
+    private readonly struct PipeBrokenSocket(StrongBox<IStreamSocketCompletions> completions, StrongBox<IReceiveBuffer> receiving) : IStreamSocket
     {
         private static readonly IoResult Broken = new(0, SocketError.Shutdown);
 
@@ -67,6 +109,7 @@ public sealed class ConcurrentEndTests
 
         public bool Receive(IReceiveBuffer buffer, out IoResult result)
         {
+            receiving.Value = buffer;
             result = default;
             return false;
         }

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Win32.SafeHandles;
 using Peregrine.Features;
 using Peregrine.Sockets.Connections;
+using Peregrine.Testing;
 
 namespace Peregrine.Sockets.Tests.Simulation;
 
@@ -25,12 +26,15 @@ public sealed class SeededScheduleTests
         ForEachSeed(2_000_000, CloseUntilAbortAsync, schedules: 2 * Schedules);
 
     [Fact]
+    public void A_pool_that_fails_at_any_rent_ends_both_sides_and_every_block_comes_back() => ForEachSeed(3_000_000, TransferUntilPoolFailsAsync, fails: true);
+
+    [Fact]
     public void An_abort_beside_a_close_on_another_thread_ends_it()
     {
         for (var seed = 0; seed < 2 * Schedules; seed++)
         {
             var network = new SimulatedNetwork(seed);
-            using var pool = new Peregrine.Testing.LeakCheckingMemoryPool();
+            using var pool = new LeakCheckingMemoryPool();
             var pair = SimulatedPair.Connect(network, pool, blockSizeInBytes: 16);
             var wait = seed % 200;
             var closing = Task.CompletedTask;
@@ -46,7 +50,7 @@ public sealed class SeededScheduleTests
         }
     }
 
-    private static void ForEachSeed(int firstSeed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program, int schedules = Schedules)
+    private static void ForEachSeed(int firstSeed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program, int schedules = Schedules, bool fails = false)
     {
         // xunit's synchronization context would move the programs to other threads, and the order would not be the seed's.
         var context = SynchronizationContext.Current;
@@ -55,7 +59,7 @@ public sealed class SeededScheduleTests
         {
             for (var seed = firstSeed; seed < firstSeed + schedules; seed++)
             {
-                Run(seed, program);
+                Run(seed, program, fails);
             }
         }
         finally
@@ -64,13 +68,15 @@ public sealed class SeededScheduleTests
         }
     }
 
-    private static void Run(int seed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program)
+    private static void Run(int seed, Func<SimulatedNetwork, SimulatedPair, Random, Task> program, bool fails)
     {
         var random = new Random(seed);
         var network = new SimulatedNetwork(seed);
-        var pool = new Peregrine.Testing.LeakCheckingMemoryPool();
         var blockSize = random.Next(3) switch { 0 => 1, 1 => random.Next(2, 16), _ => random.Next(16, 600) };
-        var pair = SimulatedPair.Connect(network, pool, blockSize);
+
+        // Now and then its blocks are as small as what is asked for, and messages longer than they are; by default none is smaller than 4 KiB.
+        var pool = random.Next(4) == 0 ? new LeakCheckingMemoryPool(blockSize) : new LeakCheckingMemoryPool();
+        var pair = SimulatedPair.Connect(network, fails ? new FailingPool(pool, random.Next(200)) : pool, blockSize);
         try
         {
             network.RunUntilComplete(program(network, pair, random));
@@ -121,6 +127,32 @@ public sealed class SeededScheduleTests
 
         await Task.WhenAll(programs);
         await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
+    }
+
+    /// <summary>From some rent on every other one fails, of either side; a side that meets it aborts, if the reader has not done so for it.</summary>
+    private static async Task TransferUntilPoolFailsAsync(SimulatedNetwork network, SimulatedPair pair, Random random)
+    {
+        var programs = new List<Task>();
+        foreach (var connection in new[] { pair.Server, pair.Client })
+        {
+            programs.Add(UntilTheEndAsync(UntilPoolFailsAsync(connection, () => WriteAsync(network, connection, 3_000, random))));
+            programs.Add(UntilTheEndAsync(UntilPoolFailsAsync(connection, () => ReadAsync(network, connection.Input, 3_000, random))));
+        }
+
+        await Task.WhenAll(programs);
+        await Task.WhenAll(pair.Server.DisposeAsync().AsTask(), pair.Client.DisposeAsync().AsTask());
+    }
+
+    private static async Task UntilPoolFailsAsync(StreamConnection<SimulatedStreamSocket> connection, Func<Task> program)
+    {
+        try
+        {
+            await program();
+        }
+        catch (InsufficientMemoryException)
+        {
+            connection.Abort();
+        }
     }
 
     /// <summary>Both read a part and close, and one or both abort at any moment: while they read, flush, complete, send the rest or linger.</summary>
@@ -392,4 +424,20 @@ public sealed class SeededScheduleTests
     }
 
     private static byte At(long position) => (byte)((position * 31) ^ (position >> 8));
+
+    private sealed class FailingPool(MemoryPool<byte> pool, int rentsBefore) : MemoryPool<byte>
+    {
+        private int _rents;
+
+        public override int MaxBufferSize => pool.MaxBufferSize;
+
+        public override IMemoryOwner<byte> Rent(int minBufferSize = -1) =>
+            Interlocked.Increment(ref _rents) is var rents && rents > rentsBefore && rents % 2 == 0
+                ? throw new InsufficientMemoryException()
+                : pool.Rent(minBufferSize);
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
 }

@@ -98,15 +98,19 @@ internal sealed class SimulatedSocket
         lock (_lock)
         {
             Assert.True(_receiving is null, "A second receive was started while one was pending.");
-            if (OneIn(2))
-            {
-                result = ReceiveLocked(buffer);
-                if (!result.IsWouldBlock)
-                {
-                    return true;
-                }
-            }
+        }
 
+        if (OneIn(2))
+        {
+            result = ReceiveInto(buffer);
+            if (!result.IsWouldBlock)
+            {
+                return true;
+            }
+        }
+
+        lock (_lock)
+        {
             _receiving = buffer;
             result = default;
             PostReceiveLocked(this);
@@ -283,19 +287,29 @@ internal sealed class SimulatedSocket
         return true;
     }
 
-    /// <summary>Now and then an error that is behind the bytes comes with them.</summary>
-    private IoResult ReceiveLocked(IReceiveBuffer buffer)
+    /// <summary>Now and then an error that is behind the bytes comes with them. Rents outside the lock: what finds no buffer aborts the connection.</summary>
+    private IoResult ReceiveInto(IReceiveBuffer buffer)
     {
+        IoResult result;
         var room = buffer.Rent();
-        Assert.False(room.IsEmpty);
-        var result = ReceiveLocked(room);
+        lock (_lock)
+        {
+            if (room.IsEmpty)
+            {
+                Assert.True(_released, "There is no buffer, and the connection goes on.");
+                return IoResult.Released;
+            }
+
+            result = ReceiveLocked(room);
+            if (result.Bytes > 0 && _received.Count == 0 && !_finReceived && OneIn(2) && TakeResetLocked(out var behind))
+            {
+                result = result with { Error = behind.Error };
+            }
+        }
+
         if (result.Bytes == 0)
         {
             buffer.Return();
-        }
-        else if (_received.Count == 0 && !_finReceived && OneIn(2) && TakeResetLocked(out var behind))
-        {
-            result = result with { Error = behind.Error };
         }
 
         return result;
@@ -346,16 +360,26 @@ internal sealed class SimulatedSocket
 
     private void CompleteReceive()
     {
-        IoResult result;
+        IReceiveBuffer? buffer;
         lock (_lock)
         {
             _receivePosted = false;
-            result = ReceiveLocked(_receiving!);
-            if (result.IsWouldBlock)
-            {
-                return; // The peer posts it again when it has sent.
-            }
+            buffer = _receiving;
+        }
 
+        if (buffer is null)
+        {
+            return; // Posted again while it was at work.
+        }
+
+        var result = ReceiveInto(buffer);
+        if (result.IsWouldBlock)
+        {
+            return; // The peer posts it again when it has sent.
+        }
+
+        lock (_lock)
+        {
             _receiving = null;
         }
 
