@@ -103,7 +103,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     private int Wait()
     {
         var isIdle = _posted.IsEmpty;
-        return isIdle && _spin.TryBegin() && TryLook(out var count) ? count : Set.Wait(block: isIdle);
+        return isIdle && !CpuQuota.IsSet && _spin.TryBegin() && TryLook(out var count) ? count : Set.Wait(block: isIdle);
     }
 
     private bool TryLook(out int count)

@@ -1,13 +1,13 @@
 namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>
-/// Whether a loop that has run out of events looks for more, for a moment, before it sleeps. A loop that sleeps is woken by whoever sends to it: for a peer on the same machine
-/// that is an interrupt to an idle core, in a virtual machine an exit from it, 5 µs of the peer's time there. So a loop that is quick, and sleeps between
-/// two messages, makes its peers slower than one that is slow.
+/// Whether a loop that has run out of events looks for more, for a moment, before it sleeps. A loop that sleeps is woken by whoever sends to it: for a
+/// peer on the same machine that is an interrupt to an idle core, in a virtual machine an exit from it, 5 µs of the peer's time there. So a loop that is
+/// quick, and sleeps between two messages, makes its peers slower than one that is slow.
 /// </summary>
 /// <remarks>
 /// Looking in vain costs the loop's core that moment. Where fewer than two of three find something, it is done less and less: a loop whose messages come
-/// seldom, or whose core others want, looks in one of <see cref="MostSkipped"/> waits.
+/// seldom, or whose core others want, looks in one of <see cref="MostSkipped"/> waits. With a quota of CPU time, none does.
 /// </remarks>
 internal struct WaitSpin
 {
