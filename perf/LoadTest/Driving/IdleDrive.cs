@@ -12,10 +12,12 @@ internal sealed class IdleDrive(Load load, Target target) : IDrive
     private const int WarmUpConnections = 500;
 
     // The watch is longer than the measured time of a load: what happens once a second is to happen often enough.
-    private const int WatchFactor = 2;
+    private const int WatchFactor = 5;
 
-    // The runtime compiles better code in the background for some ten seconds after the last burst: what once a second costs is to be seen without it.
+    // The runtime compiles better code in the background for some ten seconds after the last burst, and of what happens once a second when it has happened
+    // thirty times: what that costs is to be seen without it.
     private const int SettleAtLeast = 15;
+    private const int SettleIdleAtLeast = 35;
 
     private readonly List<NativeSocket> _sockets = [];
     private readonly SourceAddresses _sources = new();
@@ -30,7 +32,7 @@ internal sealed class IdleDrive(Load load, Target target) : IDrive
             var before = ProcessMemory.ResidentInKiB(target.Process);
 
             Open(load.Connections);
-            await WaitAsync(Math.Max(load.WarmUp, SettleAtLeast), cancellationToken);
+            await WaitAsync(Math.Max(load.WarmUp, SettleIdleAtLeast), cancellationToken);
             var clock = new ProcessClock(target.Process);
             var (cpu, started) = (clock.Read(), Stopwatch.GetTimestamp());
             await WaitAsync(WatchFactor * load.Seconds, cancellationToken);
