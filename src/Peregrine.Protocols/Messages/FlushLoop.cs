@@ -7,7 +7,7 @@ namespace Peregrine.Protocols;
 /// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever waits and comes while there is none
 /// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
 /// </summary>
-internal sealed class FlushLoop : IThreadPoolWorkItem
+internal sealed partial class FlushLoop : IThreadPoolWorkItem
 {
     // As the transport's receives.
     private const int MostInTurn = 64;
@@ -141,94 +141,6 @@ internal sealed class FlushLoop : IThreadPoolWorkItem
         lock (_lock)
         {
             _isEnded = true;
-        }
-    }
-
-    /// <summary>
-    /// Adds a message, and sends it, without waiting. There is room until a flush is under way: a peer is slow when the output does not take what it was given, not while nobody
-    /// has got to giving it.
-    /// </summary>
-    /// <param name="message">The message. The caller has held it for this; who does not take it leaves that to the caller.</param>
-    /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
-    /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
-    /// <param name="dropped">How many were dropped.</param>
-    public PostOutcome Post(EncodedMessage message, bool dropsOldest, bool isQueued, out int dropped)
-    {
-        dropped = 0;
-        bool isTaken;
-        do
-        {
-            lock (_lock)
-            {
-                if (IsOverLocked)
-                {
-                    return PostOutcome.Over;
-                }
-
-                if (message.Length == 0)
-                {
-                    message.Release();
-                    return PostOutcome.Posted;
-                }
-
-                isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
-                if (isTaken)
-                {
-                    _pending.Add(message);
-                }
-
-                if (_state == State.Flushing)
-                {
-                    return isTaken ? PostOutcome.Posted : PostOutcome.Slow;
-                }
-
-                if (isTaken && isQueued)
-                {
-                    if (_state == State.Queued)
-                    {
-                        return PostOutcome.Posted;
-                    }
-
-                    _state = State.Queued;
-                }
-                else
-                {
-                    BeginFlushLocked();
-                }
-            }
-
-            if (isTaken && isQueued)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
-            }
-            else
-            {
-                FlushWithoutWaiting();
-            }
-        }
-        while (!isTaken);
-        return PostOutcome.Posted;
-
-        bool HasRoomLocked(long pending, int messages)
-        {
-            var kept = _sendingLength + pending;
-            return kept == 0 || (kept + message.Length <= _bound.Bytes && _sendingMessages + messages < _bound.Messages);
-        }
-
-        // Not in vain: there must be room when all are gone that may be dropped.
-        bool TryDropLocked(ref int dropped)
-        {
-            if (!HasRoomLocked(_pending.OwnLength, messages: 0))
-            {
-                return false;
-            }
-
-            while (!HasRoomLocked(_pending.Length, _pending.Messages) && _pending.TryDropOldest())
-            {
-                dropped++;
-            }
-
-            return true;
         }
     }
 

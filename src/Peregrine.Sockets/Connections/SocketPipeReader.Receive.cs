@@ -14,12 +14,12 @@ internal sealed partial class SocketPipeReader<TSocket>
         catch (Exception exception)
         {
             // On a completion's thread nobody would catch what the pool throws: the read that waits does.
-            _connection.Abort(new("What was there to receive found no buffer.", exception));
+            AbortFor(exception);
             return default;
         }
     }
 
-    void IReceiveBuffer.Return() => _receiver.Return();
+    void IReceiveBuffer.Return() => ReturnRented();
 
     /// <summary>A wait has ended: with bytes in its buffer, the peer's FIN, or an error, which the socket reports once.</summary>
     public void OnReceived(IoResult result)
@@ -59,7 +59,7 @@ internal sealed partial class SocketPipeReader<TSocket>
 
         if (isUnwanted)
         {
-            _receiver.Return();
+            ReturnRented();
         }
 
         // The read that armed it was cancelled. The next one takes it; that the connection has ended is told at once.
@@ -100,12 +100,34 @@ internal sealed partial class SocketPipeReader<TSocket>
         return false;
     }
 
+    private void ReturnRented()
+    {
+        try
+        {
+            _receiver.Return();
+        }
+        catch (Exception exception)
+        {
+            AbortFor(exception);
+        }
+    }
+
+    // What a pool throws that gets a block back comes on a completion's thread, too.
+    private void AbortFor(Exception exception) => _connection.Abort(new("The memory pool has failed where something was received.", exception));
+
     /// <summary>Takes the wait's result.</summary>
     private void TakeArrived()
     {
         if (_arrived.Bytes > 0)
         {
-            _receiver.Take(_arrived.Bytes);
+            try
+            {
+                _receiver.Take(_arrived.Bytes);
+            }
+            catch (Exception exception)
+            {
+                AbortFor(exception);
+            }
         }
 
         if (_arrived.Bytes == 0 || _arrived.IsError)

@@ -1,8 +1,5 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
-using Microsoft.Win32.SafeHandles;
-using Peregrine.Features;
 
 namespace Peregrine.Sockets.Connections;
 
@@ -13,7 +10,7 @@ namespace Peregrine.Sockets.Connections;
 /// <remarks>
 /// What is written belongs to the application's flow until it is flushed; from then on it is the <see cref="SendLoop{TSocket}"/>'s.
 /// </remarks>
-internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>, IThreadPoolWorkItem
+internal sealed partial class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<FlushResult>, IThreadPoolWorkItem
     where TSocket : struct, IStreamSocket
 {
     private readonly StreamConnection<TSocket> _connection;
@@ -118,30 +115,6 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         finally
         {
             Exit();
-        }
-    }
-
-    /// <summary>See <see cref="IConnectionSendFileFeature.SendFileAsync"/>.</summary>
-    public async ValueTask<FlushResult> SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(file);
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Math.Max(0, RandomAccess.GetLength(file) - offset));
-        ThrowIfCompleted();
-        cancellationToken.ThrowIfCancellationRequested();
-        var send = new FileSend(file, offset, count);
-        if (!TryBeginFile(send))
-        {
-            return new FlushResult(isCanceled: false, isCompleted: true);
-        }
-
-        using (cancellationToken.UnsafeRegister(
-            static connection => ((StreamConnection<TSocket>)connection!).Abort(new("The sending of a file was cancelled.")), _connection))
-        {
-            var result = await send.Ended.ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
-            return result;
         }
     }
 
@@ -325,28 +298,6 @@ internal sealed class SocketPipeWriter<TSocket> : PipeWriter, IValueTaskSource<F
         }
 
         EndFlush(isCanceled: false, exception: null);
-    }
-
-    private bool TryBeginFile(FileSend send)
-    {
-        if (!TryEnter())
-        {
-            throw PipeMisuse.WriteAfterCompletion();
-        }
-
-        try
-        {
-            if (!_loop.IsSending)
-            {
-                _loop.TrySend(ref _written);
-            }
-
-            return _loop.TryBeginFile(ref _written, send);
-        }
-        finally
-        {
-            Exit();
-        }
     }
 
     private void CompleteInside() => _loop.Finish(ref _written, discard: _completionException is not null);

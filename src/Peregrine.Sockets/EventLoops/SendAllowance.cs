@@ -17,6 +17,9 @@ internal struct SendAllowance
     /// <summary>Rather this than a segment of a few bytes, where a peer has taken its promise back.</summary>
     private const int SmallestPart = 4 * 1024;
 
+    // No less is told apart: files are sent without asking, and of any size.
+    private const int Least = int.MinValue / 2;
+
     private int _left;
 
     /// <param name="bound">See <see cref="BoundOf"/>.</param>
@@ -28,7 +31,7 @@ internal struct SendAllowance
     public readonly bool Covers(long bytes) => bytes <= _left;
 
     /// <summary>Notes what the kernel has taken.</summary>
-    public void Take(int bytes) => _left -= bytes;
+    public void Take(int bytes) => _left = (int)Math.Max((long)_left - bytes, Least);
 
     /// <summary>Returns how many of so many bytes may be sent.</summary>
     /// <param name="bytes">As many are offered.</param>
@@ -41,5 +44,5 @@ internal struct SendAllowance
     }
 
     private static int Bounded(int bound, long? room) =>
-        bound == 0 || room is null ? int.MaxValue : (int)Math.Clamp(bound + room.Value, int.MinValue / 2, int.MaxValue);
+        bound == 0 || room is null ? int.MaxValue : (int)Math.Clamp(bound + room.Value, Least, int.MaxValue);
 }

@@ -2,8 +2,8 @@ namespace Peregrine.Sockets.EventLoops;
 
 /// <summary>
 /// Whether a loop that has run out of events looks for more, for a moment, before it sleeps. A loop that sleeps is woken by whoever sends to it: for a
-/// peer on the same machine that is an interrupt to an idle core, in a virtual machine an exit from it, 5 µs of the peer's time there. So a loop that is
-/// quick, and sleeps between two messages, makes its peers slower than one that is slow.
+/// peer on the same machine that is an interrupt to an idle core, and in a virtual machine an exit from it. So a loop that is quick, and sleeps between two
+/// messages, makes its peers slower than one that is slow.
 /// </summary>
 /// <remarks>
 /// Looking in vain costs the loop's core that moment. Where fewer than two of three find something, it is done less and less: a loop whose messages come
@@ -20,7 +20,7 @@ internal struct WaitSpin
     private int _misses;
     private int _skipped;
 
-    /// <summary>For how long it looks. Of 8, 12, 15, 20 and 25 µs: what finds nearly all that comes while a server is busy, and with more only the CPU time grows.</summary>
+    /// <summary>For how long it looks: about what a busy server's next message takes to come. With more, only the CPU time grows.</summary>
     public static TimeSpan Limit { get; } = TimeSpan.FromMicroseconds(15);
 
     /// <summary>A wait begins. True if it looks before it sleeps: if there is nothing at first, <see cref="Hit"/> or <see cref="Miss"/> follows.</summary>

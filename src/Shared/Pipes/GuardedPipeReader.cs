@@ -27,7 +27,7 @@ internal abstract class GuardedPipeReader : PipeReader, IValueTaskSource<ReadRes
     /// <summary>The application waits for something to read. Looked at without the gate: it may be a little old.</summary>
     public bool IsReading => _pending.IsWaiting;
 
-    /// <summary>A plain object, for a connection that waits keeps it: a lock of its own type is larger by 16 bytes.</summary>
+    /// <summary>A plain object, for a connection that waits keeps it: a lock of its own type is larger.</summary>
     protected object Gate { get; } = new();
 
     /// <summary>The read that waits; under the gate.</summary>

@@ -146,6 +146,28 @@ public sealed class OtherPoolsTests
         Assert.IsType<InsufficientMemoryException>(failure.InnerException);
     }
 
+    [Theory]
+    [InlineData(TestedSocket.EventArgs)]
+    [InlineData(TestedSocket.ThreadPool)]
+    [InlineData(TestedSocket.EventLoop)]
+    public async Task A_pool_that_fails_when_it_gets_a_block_back_fails_the_read_that_waits(TestedSocket tested)
+    {
+        using var pool = new FailingPool(largest: 4096);
+        await using var pair = await ConnectAsync(pool, tested);
+        var input = pair.Server.Transport.Input;
+        await pair.Client.SendAsync(new byte[1]);
+        var read = await input.ReadAsync().Bounded();
+        input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+
+        // There is room for the next byte behind the first one: the block that brings it goes back.
+        var reading = input.ReadAsync().AsTask();
+        pool.FailsReturns = true;
+        await pair.Client.SendAsync(new byte[1]);
+        var failure = await Assert.ThrowsAsync<ConnectionAbortedException>(() => reading.Bounded());
+        Assert.IsType<InvalidOperationException>(failure.InnerException);
+        pool.FailsReturns = false;
+    }
+
     private static async Task<Pair> ConnectAsync(MemoryPool<byte> pool, TestedSocket tested = TestedSocket.ThreadPool)
     {
         var transport = new SocketTransportFactory(new SocketTransportOptions { MemoryPool = pool, Tested = tested }, NullLoggerFactory.Instance);
@@ -168,6 +190,7 @@ public sealed class OtherPoolsTests
     private sealed class FailingPool(int largest) : MemoryPool<byte>
     {
         public volatile bool Fails;
+        public volatile bool FailsReturns;
         private int _rents;
         private int _rented;
 
@@ -204,6 +227,10 @@ public sealed class OtherPoolsTests
                 ObjectDisposedException.ThrowIf(_bytes is null, this);
                 _bytes = null;
                 Interlocked.Decrement(ref pool._rented);
+                if (pool.FailsReturns)
+                {
+                    throw new InvalidOperationException();
+                }
             }
         }
     }

@@ -37,6 +37,19 @@ public sealed class SendAllowanceTests
     }
 
     [Fact]
+    public void Files_of_any_size_which_are_sent_without_asking_never_make_room()
+    {
+        var allowance = new SendAllowance(s_bound);
+        for (var i = 0; i < 8; i++)
+        {
+            allowance.Take(int.MaxValue);
+            Assert.False(allowance.Covers(1));
+        }
+
+        Assert.Equal(1, allowance.Renew(1, s_bound, room: 0));
+    }
+
+    [Fact]
     public void Small_answers_need_no_question_before_the_bound()
     {
         var allowance = new SendAllowance(s_bound);
