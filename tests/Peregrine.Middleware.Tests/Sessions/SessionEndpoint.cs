@@ -153,8 +153,9 @@ internal sealed class Handled
         Slot(session.RemoteAddress).TrySetResult(session);
         await foreach (var datagram in session)
         {
-            Interlocked.Increment(ref _delivered);
+            // Kept before it is counted: who waits for the count looks at it.
             _payloads.Enqueue(datagram.Payload.ToArray());
+            Interlocked.Increment(ref _delivered);
         }
     }
 
