@@ -313,7 +313,7 @@ public sealed class TimeoutTests : IDisposable
         run.Client.Transport.Input.AdvanceTo(read.Buffer.End);
 
         // It waits for the next.
-        await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        await TestTimeout.UntilAsync(() => run.Server.Features.Get<IConnectionBufferFeature>()!.IsReadPending);
     }
 
     /// <summary>Not a second early, and no more than one late.</summary>
