@@ -48,19 +48,25 @@ internal sealed class SupervisedServer : IAsyncDisposable
         var server = new TestServer(
             builder => builder.Endpoint("test", tcp => tcp.Run(connection =>
             {
-                lock (served)
+                try
                 {
-                    served.Add(connection);
+                    return handler(connection);
                 }
-
-                return handler(connection);
+                finally
+                {
+                    // Behind its call: the clock of a test goes on when the handler waits.
+                    lock (served)
+                    {
+                        served.Add(connection);
+                    }
+                }
             })).Configure(options => options.ShutdownTimeout = TimeSpan.FromSeconds(2)),
             configuration, clock);
         await server.StartAsync();
         return new SupervisedServer(server, clock, served);
     }
 
-    /// <summary>Connects, and returns when the handler has the connection.</summary>
+    /// <summary>Connects, and returns when the handler has come to its first wait.</summary>
     public async Task<ConnectionContext> ConnectAsync() => (await ConnectPairAsync()).Client;
 
     /// <summary>The same, with the side of the handler.</summary>
