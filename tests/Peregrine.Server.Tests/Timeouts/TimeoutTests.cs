@@ -40,12 +40,13 @@ public sealed class TimeoutTests
     public async Task Bytes_that_come_keep_a_connection_from_being_idle()
     {
         await using var server = await SupervisedServer.StartAsync(Handlers.EchoAsync, (":Timeouts:Idle", "00:00:05"));
-        var client = await server.ConnectAsync();
-        for (var i = 0; i < 4; i++)
+        var (client, handled) = await server.ConnectPairAsync();
+        for (var i = 1; i <= 4; i++)
         {
             server.Pass(4);
             server.IsNotEnded();
             await EchoAsync(client);
+            await SupervisedServer.WaitsForMoreThanAsync(5 * i, handled);
         }
 
         server.Pass(1);
@@ -270,10 +271,11 @@ public sealed class TimeoutTests
     public async Task A_change_of_the_settings_is_in_effect_at_once()
     {
         await using var server = await SupervisedServer.StartAsync(Handlers.EchoAsync, (":Timeouts:Idle", "00:00:00"));
-        var client = await server.ConnectAsync();
+        var (client, handled) = await server.ConnectPairAsync();
         server.Pass(1000);
         server.IsNotEnded();
         await EchoAsync(client);
+        await SupervisedServer.WaitsForMoreThanAsync(5, handled);
         server.Pass(1);
         server.Set(":Timeouts:Idle", "00:00:10");
         await server.EndsAfterAsync(10, ConnectionCloseReason.IdleTimeout);
@@ -294,8 +296,9 @@ public sealed class TimeoutTests
                 return Handlers.EchoAsync(connection);
             },
             (":Timeouts:Idle", "00:00:05"), (":Timeouts:FirstByte", "00:00:00.5"));
-        await EchoAsync(await server.ConnectAsync());
-        await SupervisedServer.UntilAsync(() => features.Count == 1);
+        var (client, handled) = await server.ConnectPairAsync();
+        await EchoAsync(client);
+        await SupervisedServer.WaitsForMoreThanAsync(5, handled);
         Assert.Equal(TimeSpan.FromSeconds(5), features[0].Idle);
         Assert.Equal(TimeSpan.FromMilliseconds(500), features[0].FirstByte);
         features[0].Idle = TimeSpan.FromSeconds(20);
