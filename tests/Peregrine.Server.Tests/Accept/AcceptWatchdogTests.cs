@@ -13,6 +13,7 @@ public sealed class AcceptWatchdogTests
 {
     private const int WithoutProgress = 24;
     private const int Refused = 21;
+    private const int AtLimit = 23;
 
     private readonly FakeTimeProvider _clock = new();
     private readonly StuckListener _listener = new();
@@ -52,7 +53,7 @@ public sealed class AcceptWatchdogTests
     {
         await using var server = await StartAsync(limits => limits.MaxConnections = 1);
         await using var client = await _listener.ConnectAsync();
-        await WaitForAsync(() => server.Server.Endpoints[0].Connections == 1);
+        await WaitForAsync(() => server.Log.WithId(AtLimit).Count == 1);
         _listener.QueuedConnections = 3;
         await BeatAsync(60);
         Assert.Empty(server.Log.WithId(WithoutProgress));
