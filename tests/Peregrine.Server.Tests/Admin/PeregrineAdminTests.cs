@@ -18,6 +18,8 @@ public sealed class PeregrineAdminTests
         await client.SendAsync("hello");
         Assert.Equal("hello", await client.ReceiveAsync(5));
 
+        // The handler has answered before it is done with what it has read.
+        await UntilAsync(() => AdminOf(server).ListConnections(new()).Connections[0].UnreadBytes == 0);
         var page = AdminOf(server).ListConnections(new ConnectionQuery { Endpoint = "TEST" });
         var connection = Assert.Single(page.Connections);
         Assert.Equal(1, page.Total);
