@@ -138,6 +138,7 @@ public sealed class ScriptedDatagramsTests
         await DroppedAsync(other, "full", DatagramDropReason.SessionQueueFull, 2);
         Assert.Equal(1, Observed(meter, "sessions.active"));
         _gate.SetResult();
+        await DatagramEndpointTests.UntilAsync(() => handled.Count == 13); // What is queued is handled, too.
         for (var i = 0; i < 400 && EndsOf(meter).All(end => end.Reason != "idle"); i++)
         {
             _clock.Advance(TimeSpan.FromSeconds(1));
