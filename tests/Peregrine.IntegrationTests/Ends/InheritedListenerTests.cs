@@ -61,7 +61,7 @@ public sealed partial class InheritedListenerTests(ITestOutputHelper output)
             using var notified = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
             var path = Path.Combine(folder.FullName, "notify");
             notified.Bind(new UnixDomainSocketEndPoint(path));
-            var address = FreeAddress();
+            var address = new IPEndPoint(IPAddress.Loopback, FreePorts.Take(IPAddress.Loopback));
 
             // Whether a service is one of systemd's is told by the name of its parent, here of a shell that passes the signal on.
             var parent = File.CreateSymbolicLink(Path.Combine(folder.FullName, "systemd"), "/bin/sh").FullName;
@@ -166,13 +166,6 @@ public sealed partial class InheritedListenerTests(ITestOutputHelper output)
             message = Encoding.UTF8.GetString(buffer, 0, await notified.ReceiveAsync(buffer, limit.Token));
         }
         while (message != expected);
-    }
-
-    private static IPEndPoint FreeAddress()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return (IPEndPoint)socket.LocalEndPoint!;
     }
 
     // fcntl(2): a descriptor that programs inherit which are started.

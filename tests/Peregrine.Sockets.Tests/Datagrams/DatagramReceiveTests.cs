@@ -126,10 +126,7 @@ public sealed class DatagramReceiveTests
     [ClassData(typeof(EveryWay))]
     public async Task A_peer_that_is_not_there_does_not_end_a_client(TestedDatagrams tested)
     {
-        using var reserved = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        reserved.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var address = (IPEndPoint)reserved.LocalEndPoint!;
-        reserved.Dispose();
+        var address = new IPEndPoint(IPAddress.Loopback, FreePorts.Take(IPAddress.Loopback));
         await using var client = await tested.Transport().ConnectAsync(address);
         var inbox = new Inbox();
         var counters = new DatagramCounters();
