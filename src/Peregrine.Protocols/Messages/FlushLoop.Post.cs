@@ -9,7 +9,7 @@ internal sealed partial class FlushLoop
     /// </summary>
     /// <param name="message">The message. The caller has held it for this; who does not take it leaves that to the caller.</param>
     /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
-    /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
+    /// <param name="isQueued">It is sent later (<see cref="Scheduling"/>), with what else comes until then; otherwise at once.</param>
     /// <param name="dropped">How many were dropped.</param>
     public PostOutcome Post(EncodedMessage message, bool dropsOldest, bool isQueued, out int dropped)
     {
@@ -58,7 +58,7 @@ internal sealed partial class FlushLoop
 
             if (isTaken && isQueued)
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
+                Queue();
             }
             else
             {

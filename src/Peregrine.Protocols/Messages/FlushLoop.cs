@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
+using Peregrine.Features;
 
 namespace Peregrine.Protocols;
 
 /// <summary>
 /// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever waits and comes while there is none
-/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
+/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or where <see cref="Scheduling"/> says.
 /// </summary>
 internal sealed partial class FlushLoop : IThreadPoolWorkItem
 {
@@ -45,13 +46,16 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         /// <summary>No flush is under way.</summary>
         None,
 
-        /// <summary>The thread pool will make one, unless somebody who comes before makes it.</summary>
+        /// <summary>One is queued, unless somebody who comes before makes it.</summary>
         Queued,
 
         Flushing,
     }
 
     public PendingBound Bound => _bound;
+
+    /// <summary>Where what nobody waits for is sent: with the connection's other work; null for the thread pool.</summary>
+    public IConnectionSchedulingFeature? Scheduling { get; set; }
 
     /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
     public long PendingBytes
@@ -264,7 +268,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
 
             if (left == 1)
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                Queue();
                 return;
             }
         }
@@ -276,10 +280,23 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var exception = ResultOf(flush, out result);
         if (EndFlush(result, exception, isLast: true))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            Queue();
         }
 
         return exception;
+    }
+
+    /// <summary>For <see cref="IThreadPoolWorkItem.Execute"/>, in the order of those who ask: a thread's own queue would hand out the last one first.</summary>
+    private void Queue()
+    {
+        if (Scheduling is { } scheduling)
+        {
+            scheduling.Schedule(this);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
     }
 
     private static Exception? ResultOf(ValueTask<FlushResult> flush, out FlushResult result)

@@ -290,6 +290,8 @@ public sealed class DatagramReceiveTests
         {
             public int Posted;
 
+            protected override bool IsWantedElsewhere => false;
+
             public override void Post(IThreadPoolWorkItem work, LoopOrigin origin)
             {
                 Interlocked.Increment(ref Posted);
