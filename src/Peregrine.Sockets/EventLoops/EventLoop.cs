@@ -106,10 +106,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     }
 
     /// <summary>What is posted meanwhile is an event, too, for the loop's position says that it waits.</summary>
-    private int Wait()
-    {
-        return TryLook(out var count) ? count : Set.Wait(block: _posted.IsEmpty);
-    }
+    private int Wait() => TryLook(out var count) ? count : Set.Wait(block: _posted.IsEmpty);
 
     private static int IndexOf(long position) => (int)(position >> IndexShift) & IndexMask;
 

@@ -18,7 +18,10 @@ internal abstract class Loop(LoopTable table, int mostEvents)
     /// <summary>Runs work where its connections go on. What it throws is logged on an event loop, and on the thread pool as fatal as anything else there.</summary>
     public abstract void Post(IThreadPoolWorkItem work, LoopOrigin origin);
 
-    /// <summary>Looks for events for a moment, if that has paid lately (<see cref="WaitSpin"/>) and nothing else is to do. By the thread that would wait for them. False if there are none.</summary>
+    /// <summary>
+    /// Looks for events for a moment, if that has paid lately (<see cref="WaitSpin"/>), and until something else is to do. By the thread that would wait for them. False if
+    /// there are none.
+    /// </summary>
     protected bool TryLook(out int count)
     {
         count = 0;
@@ -37,13 +40,13 @@ internal abstract class Loop(LoopTable table, int mostEvents)
         do
         {
             count = Set.Wait(block: false);
-            if (count > 0)
+            if (count > 0 || IsWantedElsewhere)
             {
                 _spin.Hit();
-                return true;
+                return count > 0;
             }
         }
-        while (!IsWantedElsewhere && _clock.GetElapsedTime(began) < WaitSpin.Limit);
+        while (_clock.GetElapsedTime(began) < WaitSpin.Limit);
         _spin.Miss();
         return false;
     }
