@@ -15,6 +15,7 @@ internal sealed partial class FlushLoop
     {
         dropped = 0;
         bool isTaken;
+        var isDue = false;
         do
         {
             lock (_lock)
@@ -43,29 +44,21 @@ internal sealed partial class FlushLoop
 
                 if (isTaken && isQueued)
                 {
-                    if (_state == State.Queued)
-                    {
-                        return PostOutcome.Posted;
-                    }
+                    isDue = QueueFlushLocked();
+                    break;
+                }
 
-                    _state = State.Queued;
-                }
-                else
-                {
-                    BeginFlushLocked();
-                }
+                BeginFlushLocked();
             }
 
-            if (isTaken && isQueued)
-            {
-                Queue();
-            }
-            else
-            {
-                FlushWithoutWaiting();
-            }
+            FlushWithoutWaiting();
         }
         while (!isTaken);
+        if (isDue)
+        {
+            Schedule();
+        }
+
         return PostOutcome.Posted;
 
         bool HasRoomLocked(long pending, int messages)

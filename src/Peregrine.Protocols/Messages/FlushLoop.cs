@@ -22,6 +22,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
     private PendingBytes _pending = new();
     private FlushWaiter? _pendingWaiters;
     private State _state;
+    private bool _isScheduled;
     private bool _isEnded;
     private bool _isCompleted;
     private Exception? _failure;
@@ -152,7 +153,8 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
     {
         lock (_lock)
         {
-            // Somebody has come before, or has been, and the flush that is queued now has its own turn.
+            // Somebody may have come before.
+            _isScheduled = false;
             if (_state != State.Queued)
             {
                 return;
@@ -171,6 +173,13 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var waiter = FlushWaiter.Rent();
         waiter.Next = list;
         return list = waiter;
+    }
+
+    /// <summary>Queues a flush. True if the caller calls <see cref="Schedule"/>: who is in line already, for one that somebody else has made, makes this one.</summary>
+    private bool QueueFlushLocked()
+    {
+        _state = State.Queued;
+        return !_isScheduled && (_isScheduled = true);
     }
 
     private void BeginFlushLocked()
@@ -268,7 +277,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
 
             if (left == 1)
             {
-                Queue();
+                Schedule();
                 return;
             }
         }
@@ -280,23 +289,29 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var exception = ResultOf(flush, out result);
         if (EndFlush(result, exception, isLast: true))
         {
-            Queue();
+            Schedule();
         }
 
         return exception;
     }
 
-    /// <summary>For <see cref="IThreadPoolWorkItem.Execute"/>, in the order of those who ask: a thread's own queue would hand out the last one first.</summary>
-    private void Queue()
+    /// <summary>Asks for <see cref="IThreadPoolWorkItem.Execute"/>, in the order of those who ask: a thread's own queue would hand out the last one first.</summary>
+    private void Schedule()
     {
-        if (Scheduling is { } scheduling)
+        try
         {
-            scheduling.Schedule(this);
+            if (Scheduling is { } scheduling)
+            {
+                scheduling.Schedule(this);
+                return;
+            }
         }
-        else
+        catch
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            // Somebody's feature. Whoever posts goes on to the next receiver, and this one has its message.
         }
+
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     private static Exception? ResultOf(ValueTask<FlushResult> flush, out FlushResult result)
@@ -313,11 +328,11 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>True if there is a next flush: it has begun, and the caller makes it; behind the last that this one makes it is left queued, and the caller queues it.</summary>
+    /// <summary>True if there is a next flush: it has begun, and the caller makes it. Behind the last that this one makes it is queued, and true if the caller schedules it.</summary>
     private bool EndFlush(FlushResult result, Exception? exception, bool isLast = false)
     {
         FlushWaiter? over, dropped = null;
-        bool goesOn;
+        bool goesOn, isDue;
         lock (_lock)
         {
             _sending.Clear();
@@ -335,14 +350,18 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
                 _pendingWaiters = null;
             }
 
-            goesOn = !_pending.IsEmpty;
-            if (goesOn && !isLast)
+            goesOn = isDue = !_pending.IsEmpty;
+            if (!goesOn)
             {
-                BeginFlushLocked();
+                _state = State.None;
+            }
+            else if (isLast)
+            {
+                isDue = QueueFlushLocked();
             }
             else
             {
-                _state = goesOn ? State.Queued : State.None;
+                BeginFlushLocked();
             }
         }
 
@@ -350,7 +369,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var isAlone = !isLast && !goesOn && over is { Next: null } && dropped is null;
         EndWaits(over, result, exception, isAlone);
         EndWaits(dropped, result, exception, isAlone: false);
-        return goesOn;
+        return isDue;
     }
 
     private static void EndWaits(FlushWaiter? list, FlushResult result, Exception? exception, bool isAlone)

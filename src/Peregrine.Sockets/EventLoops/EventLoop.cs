@@ -26,20 +26,20 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     private const int RoundShift = 11;
     private const long OneRound = 1 << RoundShift;
 
+    private readonly TimeProvider _clock = TimeProvider.System;
     private readonly ConcurrentQueue<Posted> _posted = new();
     private long _position;
 
-    // One of those who post to a loop that waits wakes it; it may take a while to come.
+    // Of those who post to a loop that waits, one wakes it for all; it may take a while to come.
     private int _isWoken;
 
     // The owner's. A new owner sees what the last one wrote before its last move.
     private int _count;
     private int _owner;
     private LoopOrigin? _postedBy;
+    private WaitSpin _spin;
 
     public long Position => Volatile.Read(ref _position);
-
-    protected override bool IsWantedElsewhere => !_posted.IsEmpty;
 
     /// <summary>Whether a loop at that position waits for events, so that nobody holds it.</summary>
     public static bool IsWaiting(long position) => (position & IsWaitingBit) != 0;
@@ -106,7 +106,34 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     }
 
     /// <summary>What is posted meanwhile is an event, too, for the loop's position says that it waits.</summary>
-    private int Wait() => TryLook(out var count) ? count : Set.Wait(block: _posted.IsEmpty);
+    private int Wait()
+    {
+        var isIdle = _posted.IsEmpty;
+        return isIdle && !CpuQuota.IsSet && _spin.TryBegin() && TryLook(out var count) ? count : Set.Wait(block: isIdle);
+    }
+
+    private bool TryLook(out int count)
+    {
+        count = Set.Wait(block: false);
+        if (count > 0)
+        {
+            return true;
+        }
+
+        var began = _clock.GetTimestamp();
+        do
+        {
+            count = Set.Wait(block: false);
+            if (count > 0)
+            {
+                _spin.Hit();
+                return true;
+            }
+        }
+        while (_clock.GetElapsedTime(began) < WaitSpin.Limit);
+        _spin.Miss();
+        return false;
+    }
 
     private static int IndexOf(long position) => (int)(position >> IndexShift) & IndexMask;
 

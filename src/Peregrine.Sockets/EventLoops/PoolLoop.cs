@@ -12,8 +12,6 @@ internal sealed class PoolLoop(LoopTable table, PoolLoops loops, int index) : Lo
 
     public int Index => index;
 
-    protected override bool IsWantedElsewhere => ThreadPool.PendingWorkItemCount > 0;
-
     public void Queue() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
     public override void Post(IThreadPoolWorkItem work, LoopOrigin origin) => ThreadPool.UnsafeQueueUserWorkItem(work, preferLocal: false);
@@ -21,7 +19,7 @@ internal sealed class PoolLoop(LoopTable table, PoolLoops loops, int index) : Lo
     public void Execute()
     {
         var count = Set.Wait(block: false);
-        if (count == 0 && !TryLook(out count) && loops.TryWaitFor(this))
+        if (count == 0 && loops.TryWaitFor(this))
         {
             return;
         }

@@ -35,7 +35,7 @@ internal struct WaitSpin
         return false;
     }
 
-    /// <summary>Something came meanwhile, an event or other work.</summary>
+    /// <summary>Something came meanwhile.</summary>
     public void Hit() => _misses = Math.Max(0, _misses - 1);
 
     /// <summary>Nothing came.</summary>

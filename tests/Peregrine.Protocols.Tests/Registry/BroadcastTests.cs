@@ -98,6 +98,40 @@ public sealed class BroadcastTests
     }
 
     [Fact]
+    public async Task What_waits_for_a_turn_waits_once_however_often_others_send_before_it()
+    {
+        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
+        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+        var registered = Registered(output, connection: connection);
+        for (var i = 0; i < 10; i++)
+        {
+            await _registry.All.BroadcastAsync(Message(1), s_format);
+            await registered.Writer.WriteAsync(Message(2), s_format);
+        }
+
+        await _registry.All.BroadcastAsync(Message(3), s_format);
+        Assert.Equal(20, output.Messages().Count);
+        Assert.Single(scheduling.Work).Execute();
+        Assert.Equal([3], output.Messages()[20]);
+    }
+
+    [Fact]
+    public async Task A_connection_that_schedules_nothing_is_sent_to_by_the_thread_pool()
+    {
+        var outputs = Enumerable.Range(0, 3).Select(_ => new CountingWriter(expected: 1)).ToArray();
+        foreach (var output in outputs)
+        {
+            var connection = new TestConnection();
+            connection.Features.Set<IConnectionSchedulingFeature>(new BrokenScheduling());
+            Registered(output, connection: connection);
+        }
+
+        Assert.Equal(3, (await _registry.All.BroadcastAsync(Message(7), s_format)).Posted);
+        await Task.WhenAll(outputs.Select(output => output.Taken)).WaitAsync(s_limit, TimeProvider.System);
+        Assert.All(outputs, output => Assert.Equal([0, 1, 7], output.Bytes));
+    }
+
+    [Fact]
     public async Task A_slow_receiver_is_skipped_and_keeps_what_it_has()
     {
         var (slow, quick) = (new GatedWriter { IsClosed = true }, new CountingWriter(expected: 10));
@@ -366,6 +400,11 @@ public sealed class BroadcastTests
         public List<IThreadPoolWorkItem> Work { get; } = [];
 
         public void Schedule(IThreadPoolWorkItem work) => Work.Add(work);
+    }
+
+    private sealed class BrokenScheduling : IConnectionSchedulingFeature
+    {
+        public void Schedule(IThreadPoolWorkItem work) => throw new InvalidOperationException("broken");
     }
 
     private sealed class CountingFormat : IMessageWriter<ReadOnlySequence<byte>>

@@ -290,8 +290,6 @@ public sealed class DatagramReceiveTests
         {
             public int Posted;
 
-            protected override bool IsWantedElsewhere => false;
-
             public override void Post(IThreadPoolWorkItem work, LoopOrigin origin)
             {
                 Interlocked.Increment(ref Posted);
