@@ -9,12 +9,13 @@ internal sealed partial class FlushLoop
     /// </summary>
     /// <param name="message">The message. The caller has held it for this; who does not take it leaves that to the caller.</param>
     /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
-    /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
+    /// <param name="isQueued">It is sent later (<see cref="Scheduling"/>), with what else comes until then; otherwise at once.</param>
     /// <param name="dropped">How many were dropped.</param>
     public PostOutcome Post(EncodedMessage message, bool dropsOldest, bool isQueued, out int dropped)
     {
         dropped = 0;
         bool isTaken;
+        var isDue = false;
         do
         {
             lock (_lock)
@@ -43,29 +44,21 @@ internal sealed partial class FlushLoop
 
                 if (isTaken && isQueued)
                 {
-                    if (_state == State.Queued)
-                    {
-                        return PostOutcome.Posted;
-                    }
+                    isDue = QueueFlushLocked();
+                    break;
+                }
 
-                    _state = State.Queued;
-                }
-                else
-                {
-                    BeginFlushLocked();
-                }
+                BeginFlushLocked();
             }
 
-            if (isTaken && isQueued)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
-            }
-            else
-            {
-                FlushWithoutWaiting();
-            }
+            FlushWithoutWaiting();
         }
         while (!isTaken);
+        if (isDue)
+        {
+            Schedule();
+        }
+
         return PostOutcome.Posted;
 
         bool HasRoomLocked(long pending, int messages)

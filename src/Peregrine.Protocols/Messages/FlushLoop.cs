@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
+using Peregrine.Features;
 
 namespace Peregrine.Protocols;
 
 /// <summary>
 /// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever waits and comes while there is none
-/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
+/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or where <see cref="Scheduling"/> says.
 /// </summary>
 internal sealed partial class FlushLoop : IThreadPoolWorkItem
 {
@@ -21,6 +22,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
     private PendingBytes _pending = new();
     private FlushWaiter? _pendingWaiters;
     private State _state;
+    private bool _isScheduled;
     private bool _isEnded;
     private bool _isCompleted;
     private Exception? _failure;
@@ -45,13 +47,16 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         /// <summary>No flush is under way.</summary>
         None,
 
-        /// <summary>The thread pool will make one, unless somebody who comes before makes it.</summary>
+        /// <summary>One is queued, unless somebody who comes before makes it.</summary>
         Queued,
 
         Flushing,
     }
 
     public PendingBound Bound => _bound;
+
+    /// <summary>Where what nobody waits for is sent: with the connection's other work; null for the thread pool.</summary>
+    public IConnectionSchedulingFeature? Scheduling { get; set; }
 
     /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
     public long PendingBytes
@@ -148,7 +153,8 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
     {
         lock (_lock)
         {
-            // Somebody has come before, or has been, and the flush that is queued now has its own turn.
+            // Somebody may have come before.
+            _isScheduled = false;
             if (_state != State.Queued)
             {
                 return;
@@ -167,6 +173,13 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var waiter = FlushWaiter.Rent();
         waiter.Next = list;
         return list = waiter;
+    }
+
+    /// <summary>Queues a flush. True if the caller calls <see cref="Schedule"/>: who is in line already, for one that somebody else has made, makes this one.</summary>
+    private bool QueueFlushLocked()
+    {
+        _state = State.Queued;
+        return !_isScheduled && (_isScheduled = true);
     }
 
     private void BeginFlushLocked()
@@ -264,7 +277,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
 
             if (left == 1)
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                Schedule();
                 return;
             }
         }
@@ -276,10 +289,29 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var exception = ResultOf(flush, out result);
         if (EndFlush(result, exception, isLast: true))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            Schedule();
         }
 
         return exception;
+    }
+
+    /// <summary>Asks for <see cref="IThreadPoolWorkItem.Execute"/>, in the order of those who ask: a thread's own queue would hand out the last one first.</summary>
+    private void Schedule()
+    {
+        try
+        {
+            if (Scheduling is { } scheduling)
+            {
+                scheduling.Schedule(this);
+                return;
+            }
+        }
+        catch
+        {
+            // Somebody's feature. Whoever posts goes on to the next receiver, and this one has its message.
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     private static Exception? ResultOf(ValueTask<FlushResult> flush, out FlushResult result)
@@ -296,11 +328,11 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>True if there is a next flush: it has begun, and the caller makes it; behind the last that this one makes it is left queued, and the caller queues it.</summary>
+    /// <summary>True if there is a next flush: it has begun, and the caller makes it. Behind the last that this one makes it is queued, and true if the caller schedules it.</summary>
     private bool EndFlush(FlushResult result, Exception? exception, bool isLast = false)
     {
         FlushWaiter? over, dropped = null;
-        bool goesOn;
+        bool goesOn, isDue;
         lock (_lock)
         {
             _sending.Clear();
@@ -318,14 +350,18 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
                 _pendingWaiters = null;
             }
 
-            goesOn = !_pending.IsEmpty;
-            if (goesOn && !isLast)
+            goesOn = isDue = !_pending.IsEmpty;
+            if (!goesOn)
             {
-                BeginFlushLocked();
+                _state = State.None;
+            }
+            else if (isLast)
+            {
+                isDue = QueueFlushLocked();
             }
             else
             {
-                _state = goesOn ? State.Queued : State.None;
+                BeginFlushLocked();
             }
         }
 
@@ -333,7 +369,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         var isAlone = !isLast && !goesOn && over is { Next: null } && dropped is null;
         EndWaits(over, result, exception, isAlone);
         EndWaits(dropped, result, exception, isAlone: false);
-        return goesOn;
+        return isDue;
     }
 
     private static void EndWaits(FlushWaiter? list, FlushResult result, Exception? exception, bool isAlone)

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Connections;
+using Peregrine.Features;
 using Peregrine.Protocols.Registry;
 
 namespace Peregrine.Protocols;
@@ -23,6 +24,7 @@ public sealed class RegisteredConnection : IDisposable
         Connection = connection;
         Writer = writer;
         Loop = writer.Loop;
+        Loop.Scheduling = connection.Features.Get<IConnectionSchedulingFeature>();
         Id = connection.ConnectionId;
     }
 

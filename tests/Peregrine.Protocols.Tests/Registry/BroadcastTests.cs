@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Peregrine.Features;
 using Peregrine.Protocols.Tests.Messages;
 
 namespace Peregrine.Protocols.Tests.Registry;
@@ -74,6 +75,60 @@ public sealed class BroadcastTests
 
         await registered.Writer.EndAsync();
         Assert.Equal(Enumerable.Range(0, 2000).Select(i => (byte)((i % 2) + 1)), output.Messages().Select(message => message[0]));
+    }
+
+    [Fact]
+    public async Task What_is_posted_is_sent_where_the_connection_goes_on_in_one_flush()
+    {
+        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
+        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+        Registered(output, connection: connection);
+        for (byte i = 0; i < 3; i++)
+        {
+            Assert.Equal(1, (await _registry.All.BroadcastAsync(Message(i), s_format)).Posted);
+        }
+
+        Assert.Equal(0, output.Flushes);
+        Assert.Single(scheduling.Work).Execute();
+        Assert.Equal(1, output.Flushes);
+        Assert.Equal([[0], [1], [2]], output.Messages());
+        await _registry.All.BroadcastAsync(Message(3), s_format);
+        scheduling.Work[1].Execute();
+        Assert.Equal([3], output.Messages()[3]);
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_turn_waits_once_however_often_others_send_before_it()
+    {
+        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
+        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+        var registered = Registered(output, connection: connection);
+        for (var i = 0; i < 10; i++)
+        {
+            await _registry.All.BroadcastAsync(Message(1), s_format);
+            await registered.Writer.WriteAsync(Message(2), s_format);
+        }
+
+        await _registry.All.BroadcastAsync(Message(3), s_format);
+        Assert.Equal(20, output.Messages().Count);
+        Assert.Single(scheduling.Work).Execute();
+        Assert.Equal([3], output.Messages()[20]);
+    }
+
+    [Fact]
+    public async Task A_connection_that_schedules_nothing_is_sent_to_by_the_thread_pool()
+    {
+        var outputs = Enumerable.Range(0, 3).Select(_ => new CountingWriter(expected: 1)).ToArray();
+        foreach (var output in outputs)
+        {
+            var connection = new TestConnection();
+            connection.Features.Set<IConnectionSchedulingFeature>(new BrokenScheduling());
+            Registered(output, connection: connection);
+        }
+
+        Assert.Equal(3, (await _registry.All.BroadcastAsync(Message(7), s_format)).Posted);
+        await Task.WhenAll(outputs.Select(output => output.Taken)).WaitAsync(s_limit, TimeProvider.System);
+        Assert.All(outputs, output => Assert.Equal([0, 1, 7], output.Bytes));
     }
 
     [Fact]
@@ -338,6 +393,18 @@ public sealed class BroadcastTests
         await all.WaitAsync(s_limit, TimeProvider.System);
         Assert.Equal(2, output.Flushes);
         return output.Messages().Select(message => message[0]);
+    }
+
+    private sealed class CollectedWork : IConnectionSchedulingFeature
+    {
+        public List<IThreadPoolWorkItem> Work { get; } = [];
+
+        public void Schedule(IThreadPoolWorkItem work) => Work.Add(work);
+    }
+
+    private sealed class BrokenScheduling : IConnectionSchedulingFeature
+    {
+        public void Schedule(IThreadPoolWorkItem work) => throw new InvalidOperationException("broken");
     }
 
     private sealed class CountingFormat : IMessageWriter<ReadOnlySequence<byte>>
