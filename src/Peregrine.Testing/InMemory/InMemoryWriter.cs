@@ -64,9 +64,10 @@ internal sealed class InMemoryWriter(OneWayPipe pipe, DiscardingBuffer discardin
         if (pipe.WritesEnded)
             return new(Discard());
 
-        long unflushed = _inner.UnflushedBytes;
+        // Before the peer can have it: who has received something finds it counted.
+        pipe.CountSent(_inner.UnflushedBytes);
         var flush = _inner.FlushAsync(cancellationToken);
-        pipe.CountSent(unflushed - _inner.UnflushedBytes);
+        pipe.CountSent(-_inner.UnflushedBytes);
         return flush.IsCompletedSuccessfully && !pipe.WritesEnded ? new(flush.Result) : AwaitFlushAsync(flush);
     }
 

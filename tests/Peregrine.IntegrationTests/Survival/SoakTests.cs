@@ -17,6 +17,9 @@ public sealed class SoakTests(ITestOutputHelper output)
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
+    // Of the heap: with a leak of some bytes for each connection, an hour takes more.
+    private const long MostGrowth = 2 * 1024 * 1024;
+
     [LinuxFact]
     public async Task After_a_soak_with_random_faults_everything_is_back_where_it_was()
     {
@@ -35,13 +38,14 @@ public sealed class SoakTests(ITestOutputHelper output)
         var half = resident[(resident.Count / 2)..];
         output.WriteLine(
             $"{seconds} s: {served} connections served, {failed} failed as they were told; descriptors {start.Descriptors} before and {end.Descriptors} after, "
-            + $"pool {start.RentedBytes} and {end.RentedBytes} bytes rented, connections {end.Connections}; resident {resident[0].Bytes / 1048576:0.0} MiB at the start, "
+            + $"pool {start.RentedBytes} and {end.RentedBytes} bytes rented, connections {end.Connections}; heap {start.HeapBytes / 1024} and {end.HeapBytes / 1024} KiB, resident {resident[0].Bytes / 1048576:0.0} MiB at the start, "
             + $"{resident[^1].Bytes / 1048576:0.0} at the end, slope of the second half {SlopeOf(half) / 1024:0.00} KiB/s");
 
         // The runtime opens one now and then by itself, such as for a thread.
         Assert.InRange(end.Descriptors, 0, start.Descriptors + 3);
         Assert.Equal(start.RentedBytes, end.RentedBytes);
         Assert.Equal(1, end.Connections); // The one that asks.
+        Assert.InRange(end.HeapBytes, 0, start.HeapBytes + MostGrowth);
         Assert.InRange(served, seconds * PerSecond / 4, seconds * PerSecond);
         server.Signal(ServerProcess.SigTerm);
         Assert.Equal(0, await server.WaitForExitAsync());
@@ -162,9 +166,9 @@ public sealed class SoakTests(ITestOutputHelper output)
     }
 
     /// <summary>Waits until there are as few descriptors, and asks the server.</summary>
-    private static async Task<(int Descriptors, long RentedBytes, int Connections)> SettleAsync(int id, IPEndPoint endPoint, int descriptors)
+    private static async Task<Settled> SettleAsync(int id, IPEndPoint endPoint, int descriptors)
     {
-        (int Descriptors, long RentedBytes, int Connections) last = default;
+        Settled last = default;
         for (var attempt = 0; attempt < 40; attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System);
@@ -173,10 +177,12 @@ public sealed class SoakTests(ITestOutputHelper output)
             await client.SendAsync(new[] { SoakServer.Ask });
             var buffer = new byte[100];
             var answer = Encoding.ASCII.GetString(buffer, 0, await client.ReceiveAsync(buffer)).Split(' ');
-            var now = (ProcessFacts.Descriptors(id), long.Parse(answer[0], CultureInfo.InvariantCulture), int.Parse(answer[1], CultureInfo.InvariantCulture));
-            if (now == last && now.Item1 <= descriptors && now.Item3 == 1)
+            var now = new Settled(
+                ProcessFacts.Descriptors(id), long.Parse(answer[0], CultureInfo.InvariantCulture), int.Parse(answer[1], CultureInfo.InvariantCulture),
+                long.Parse(answer[2], CultureInfo.InvariantCulture));
+            if (now == last with { HeapBytes = now.HeapBytes } && now.Descriptors <= descriptors && now.Connections == 1)
             {
-                break;
+                return now;
             }
 
             last = now;
@@ -191,4 +197,6 @@ public sealed class SoakTests(ITestOutputHelper output)
         var (x, y) = (points.Average(point => point.X), points.Average(point => point.Y));
         return points.Sum(point => (point.X - x) * (point.Y - y)) / points.Sum(point => (point.X - x) * (point.X - x));
     }
+
+    private readonly record struct Settled(int Descriptors, long RentedBytes, int Connections, long HeapBytes);
 }

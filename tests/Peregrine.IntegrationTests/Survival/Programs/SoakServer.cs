@@ -20,7 +20,7 @@ internal static class SoakServer
     public const byte Return = (byte)'R';
     public const byte Block = (byte)'B';
 
-    /// <summary>Answers with the bytes that are rented of the pool, and the connections that are open.</summary>
+    /// <summary>Answers with the bytes that are rented of the pool, the connections that are open, and the bytes of the heap that are in use.</summary>
     public const byte Ask = (byte)'?';
 
     /// <summary>
@@ -127,7 +127,7 @@ internal static class SoakServer
                         s_taken.ForEach(static file => file.Dispose());
                         break;
                     case Ask:
-                        await output.WriteAsync(Encoding.ASCII.GetBytes($"{PinnedMemoryPool.Shared.RentedBytes} {server.Endpoints[0].Connections}"));
+                        await output.WriteAsync(Encoding.ASCII.GetBytes($"{PinnedMemoryPool.Shared.RentedBytes} {server.Endpoints[0].Connections} {GC.GetTotalMemory(forceFullCollection: true)}"));
                         return;
                 }
             }
