@@ -11,26 +11,33 @@ namespace Peregrine.Protocols;
 /// </remarks>
 public sealed class EncodedMessage : IDisposable
 {
-    private readonly int _length;
-    private byte[]? _array;
-    private int _holders = 1;
+    private readonly SharedPart _part;
+    private readonly bool _isInRun;
+
+    // Of one that is in a run, when it is needed.
+    private SharedBytes? _kept;
     private int _isDisposed;
 
-    private EncodedMessage(byte[] array, int length)
-    {
-        _array = array;
-        _length = length;
-    }
+    private EncodedMessage(SharedPart part, bool isInRun) => (_part, _isInRun) = (part, isInRun);
 
     /// <summary>Its size on the wire, in bytes.</summary>
-    public int Length => _length;
+    public int Length => _part.Length;
 
     /// <summary>Its bytes, valid until <see cref="Dispose"/>.</summary>
-    public ReadOnlyMemory<byte> Memory => (_array ?? throw new ObjectDisposedException(nameof(EncodedMessage))).AsMemory(0, _length);
+    public ReadOnlyMemory<byte> Memory => _part.Memory;
+
+    /// <summary>The same, for who holds them.</summary>
+    internal ref readonly SharedPart Part => ref _part;
 
     /// <summary>Encodes a message.</summary>
     /// <exception cref="MessageFormatException">The message cannot be written in this format.</exception>
     public static EncodedMessage Create<TMessage>(TMessage message, IMessageWriter<TMessage> format)
+        where TMessage : allows ref struct => Create(message, format, isForOneCall: false);
+
+    /// <param name="message">The message.</param>
+    /// <param name="format">How it is written.</param>
+    /// <param name="isForOneCall">It is posted by one flow, and disposed then: if it is small, it is in a run (<see cref="MessageRun"/>).</param>
+    internal static EncodedMessage Create<TMessage>(TMessage message, IMessageWriter<TMessage> format, bool isForOneCall)
         where TMessage : allows ref struct
     {
         ArgumentNullException.ThrowIfNull(format);
@@ -38,8 +45,13 @@ public sealed class EncodedMessage : IDisposable
         try
         {
             format.Write(message, bytes);
+            if (isForOneCall && bytes.OwnLength is > 0 and <= MessageRun.MostInRun)
+            {
+                return new EncodedMessage(MessageRun.Append(bytes.Own), isInRun: true);
+            }
+
             var array = bytes.Detach(out var length);
-            return new EncodedMessage(array, length);
+            return new EncodedMessage(new SharedPart(new SharedBytes(array), 0, length), isInRun: false);
         }
         finally
         {
@@ -52,33 +64,29 @@ public sealed class EncodedMessage : IDisposable
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
-            Release();
+            _part.Bytes.Release();
+            _kept?.Release();
         }
     }
 
-    /// <summary>So many holders more.</summary>
-    /// <exception cref="ObjectDisposedException">Nobody holds it any more.</exception>
-    internal void Hold(int count = 1)
+    /// <summary>
+    /// Its bytes in an array of their own, for who keeps them longer than a moment: a run would be kept for one message of it. For a hold of <see cref="Part"/>, which is let go of.
+    /// </summary>
+    internal SharedPart Keep()
     {
-        // One that has no holder left stays without: its array may be another message's.
-        int holders;
-        do
+        if (!_isInRun)
         {
-            holders = Volatile.Read(ref _holders);
-            ObjectDisposedException.ThrowIf(holders == 0, this);
+            return _part;
         }
-        while (Interlocked.CompareExchange(ref _holders, holders + count, holders) != holders);
-    }
 
-    internal void Release(int count = 1)
-    {
-        if (count > 0 && Interlocked.Add(ref _holders, -count) == 0)
+        if (_kept is null)
         {
-            var array = Interlocked.Exchange(ref _array, null)!;
-            if (array.Length > 0)
-            {
-                ArrayPool<byte>.Shared.Return(array);
-            }
+            _kept = new SharedBytes(ArrayPool<byte>.Shared.Rent(Length));
+            Memory.CopyTo(_kept.Array);
         }
+
+        _kept.Hold();
+        _part.Bytes.Release();
+        return new SharedPart(_kept, 0, Length);
     }
 }

@@ -27,14 +27,15 @@ internal sealed partial class FlushLoop
 
                 if (message.Length == 0)
                 {
-                    message.Release();
+                    message.Part.Bytes.Release();
                     return PostOutcome.Posted;
                 }
 
                 isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
                 if (isTaken)
                 {
-                    _pending.Add(message);
+                    // What waits behind a flush may wait for long, or be dropped.
+                    _pending.Add(_state == State.Flushing ? message.Keep() : message.Part);
                 }
 
                 if (_state == State.Flushing)
@@ -75,9 +76,9 @@ internal sealed partial class FlushLoop
                 return false;
             }
 
-            while (!HasRoomLocked(_pending.Length, _pending.Messages) && _pending.TryDropOldest())
+            while (!HasRoomLocked(_pending.Length, _pending.Messages) && _pending.DropOldest() is > 0 and var messages)
             {
-                dropped++;
+                dropped += messages;
             }
 
             return true;

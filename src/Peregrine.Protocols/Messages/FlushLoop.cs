@@ -234,6 +234,7 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
             }
 
             _sending.CopyTo(_output);
+            _sending.Clear();
             return _output.FlushAsync(CancellationToken.None);
         }
         catch (Exception exception)

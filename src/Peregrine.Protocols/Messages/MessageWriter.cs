@@ -161,11 +161,11 @@ public sealed class MessageWriter
     private bool Post(EncodedMessage message, bool dropsOldest, out int dropped)
     {
         ArgumentNullException.ThrowIfNull(message);
-        message.Hold();
+        message.Part.Bytes.Hold();
         var isPosted = _loop.Post(message, dropsOldest, isQueued: false, out dropped) == PostOutcome.Posted;
         if (!isPosted)
         {
-            message.Release();
+            message.Part.Bytes.Release();
         }
 
         return isPosted;

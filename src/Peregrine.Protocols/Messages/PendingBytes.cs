@@ -13,13 +13,14 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     // What is copied sooner than it is given to an output in pieces.
     private const int MostAtOnce = 4096;
 
-    // A kilobyte: those of more messages than this, which many writers hold at once, are the peers' that were slow.
+    // A kilobyte and a half: those of more messages than this, which many writers hold at once, are the peers' that were slow.
     private const int MostInsertionsKept = 64;
     private const int FewestInsertions = 4;
 
     // A ring, whose size is a power of two.
     private Insertion[] _insertions = [];
     private int _oldest;
+    private int _count;
     private int _messages;
     private byte[] _array = [];
     private int _length;
@@ -30,6 +31,9 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 
     /// <summary>Those that were written here.</summary>
     public int OwnLength => _length;
+
+    /// <summary>The bytes of those, where nothing is shared.</summary>
+    public ReadOnlySpan<byte> Own => _array.AsSpan(0, _length);
 
     public bool IsEmpty => Length == 0;
 
@@ -56,62 +60,70 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     }
 
     /// <summary>Adds a message that is not copied. The caller has held it; it is let go when it is taken or dropped.</summary>
-    public void Add(EncodedMessage message)
+    public void Add(in SharedPart message)
     {
-        if (_messages == _insertions.Length)
+        _messages++;
+        _shared += message.Length;
+        if (_count > 0 && InsertionAt(_count - 1) is var last && last.At == _length && last.Part.IsContinuedBy(message))
+        {
+            InsertionAt(_count - 1) = new Insertion(last.Part with { Length = last.Part.Length + message.Length }, last.Messages + 1, _length);
+            return;
+        }
+
+        if (_count == _insertions.Length)
         {
             MakeRoomForInsertion();
         }
 
-        InsertionAt(_messages) = new Insertion(message, _length);
-        _messages++;
-        _shared += message.Length;
+        InsertionAt(_count) = new Insertion(message, 1, _length);
+        _count++;
     }
 
-    /// <summary>Drops the oldest message that is shared. False if there is none.</summary>
-    public bool TryDropOldest()
+    /// <summary>Drops the oldest message that is shared, and tells how many it was: those that are one piece go together. Zero if there is none.</summary>
+    public int DropOldest()
     {
-        if (_messages == 0)
+        if (_count == 0)
         {
-            return false;
+            return 0;
         }
 
-        var message = InsertionAt(0).Message;
+        var (part, messages, _) = InsertionAt(0);
         InsertionAt(0) = default;
         _oldest++;
-        _messages--;
-        _shared -= message.Length;
-        message.Release();
-        return true;
+        _count--;
+        _messages -= messages;
+        _shared -= part.Length;
+        part.Bytes.Release(messages);
+        return messages;
     }
 
     /// <summary>All of them, if they are in one place; a few are brought there, and what is shared of them is let go.</summary>
     public bool TryGetSingle(out ReadOnlyMemory<byte> bytes)
     {
-        if (_length == 0 && _messages == 1)
+        if (_length == 0 && _count == 1)
         {
-            bytes = InsertionAt(0).Message.Memory;
+            bytes = InsertionAt(0).Part.Memory;
             return true;
         }
 
-        if (_messages > 0 && Length <= MostAtOnce)
+        if (_count > 0 && Length <= MostAtOnce)
         {
             Join((int)Length);
         }
 
         bytes = _array.AsMemory(0, _length);
-        return _messages == 0;
+        return _count == 0;
     }
 
     /// <summary>Copies all of them in their order.</summary>
     public void CopyTo(IBufferWriter<byte> output)
     {
         var copied = 0;
-        for (var i = 0; i < _messages; i++)
+        for (var i = 0; i < _count; i++)
         {
-            var (message, at) = InsertionAt(i);
+            var (part, _, at) = InsertionAt(i);
             output.Write(_array.AsSpan(copied, at - copied));
-            output.Write(message.Memory.Span);
+            output.Write(part.Memory.Span);
             copied = at;
         }
 
@@ -154,7 +166,7 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     /// <summary>Everything was sent, or is not wanted any more.</summary>
     public void Clear()
     {
-        while (TryDropOldest())
+        while (DropOldest() > 0)
         {
         }
 
@@ -195,8 +207,8 @@ internal sealed class PendingBytes : IBufferWriter<byte>
 
     private void MakeRoomForInsertion()
     {
-        var larger = new Insertion[Math.Max(FewestInsertions, 2 * _messages)];
-        for (var i = 0; i < _messages; i++)
+        var larger = new Insertion[Math.Max(FewestInsertions, 2 * _count)];
+        for (var i = 0; i < _count; i++)
         {
             larger[i] = InsertionAt(i);
         }
@@ -208,13 +220,13 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     {
         var joined = ArrayPool<byte>.Shared.Rent(length);
         var (copied, end) = (0, 0);
-        while (_messages > 0)
+        while (_count > 0)
         {
-            var (message, at) = InsertionAt(0);
+            var (part, _, at) = InsertionAt(0);
             Copy(_array.AsSpan(copied, at - copied));
-            Copy(message.Memory.Span);
+            Copy(part.Memory.Span);
             copied = at;
-            TryDropOldest();
+            DropOldest();
         }
 
         Copy(_array.AsSpan(copied, _length - copied));
@@ -232,5 +244,5 @@ internal sealed class PendingBytes : IBufferWriter<byte>
         }
     }
 
-    private readonly record struct Insertion(EncodedMessage Message, int At);
+    private readonly record struct Insertion(SharedPart Part, int Messages, int At);
 }

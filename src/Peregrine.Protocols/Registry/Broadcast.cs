@@ -62,7 +62,7 @@ internal struct Broadcast(ConnectionSet.Enumerator receivers, EncodedMessage mes
             return true;
         }
 
-        message.Hold(held);
+        message.Part.Bytes.Hold(held);
         try
         {
             for (var i = 0; i < Stretch; i++)
@@ -81,7 +81,7 @@ internal struct Broadcast(ConnectionSet.Enumerator receivers, EncodedMessage mes
         }
         finally
         {
-            message.Release(held);
+            message.Part.Bytes.Release(held);
         }
 
         return false;

@@ -53,7 +53,7 @@ public readonly struct ConnectionSet
         var receivers = GetEnumerator();
         return receivers.IsEmpty
             ? default
-            : new Broadcast(receivers, EncodedMessage.Create(message, format), slow, except, ownsMessage: true).RunAsync(cancellationToken);
+            : new Broadcast(receivers, EncodedMessage.Create(message, format, isForOneCall: true), slow, except, ownsMessage: true).RunAsync(cancellationToken);
     }
 
     /// <summary>As the other, with a message that was encoded before: for several sets.</summary>

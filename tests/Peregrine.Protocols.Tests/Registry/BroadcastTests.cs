@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.InteropServices;
 using Peregrine.Features;
 using Peregrine.Protocols.Tests.Messages;
 
@@ -298,6 +299,67 @@ public sealed class BroadcastTests
     }
 
     [Fact]
+    public async Task Small_messages_that_go_together_are_one_piece_for_all()
+    {
+        var scheduling = new CollectedWork();
+        var outputs = Enumerable.Range(0, 2).Select(_ => new PieceWriter()).ToArray();
+        foreach (var output in outputs)
+        {
+            var connection = new TestConnection();
+            connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+            Registered(output, connection: connection);
+        }
+
+        // More than a run holds: what is left of one, and what goes on in the next, are copied together.
+        for (var round = 0; round < 200; round++)
+        {
+            for (byte i = 0; i < 16; i++)
+            {
+                Assert.Equal(2, (await _registry.All.BroadcastAsync(Message(i), s_format)).Posted);
+            }
+
+            scheduling.RunAll();
+        }
+
+        var expected = Enumerable.Range(0, 200 * 16).SelectMany(i => new byte[] { 0, 1, (byte)(i % 16) });
+        Assert.All(outputs, output => Assert.Equal(expected, output.Pieces.SelectMany(piece => piece.Bytes)));
+        Assert.InRange(outputs[0].Pieces.Count, 200, 300);
+        Assert.Equal(outputs[0].Pieces.Select(piece => piece.Bytes.Length), outputs[1].Pieces.Select(piece => piece.Bytes.Length));
+        var shared = outputs[0].Pieces.Zip(outputs[1].Pieces).Count(pair => pair.First.Array == pair.Second.Array && pair.First.Offset == pair.Second.Offset);
+        Assert.InRange(shared, 150, outputs[0].Pieces.Count);
+    }
+
+    [Fact]
+    public async Task A_slow_receiver_does_not_keep_what_other_messages_are_in()
+    {
+        var (slow, quick, scheduling, connection) = (new GatedWriter { IsClosed = true }, new GatedWriter(), new CollectedWork(), new TestConnection());
+        var registered = Registered(slow);
+        await _registry.All.BroadcastAsync(Message(0), s_format);
+        await FlushBeginsAsync(slow);
+        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+        Registered(quick, connection: connection);
+        Post();
+        Assert.Equal([1], Assert.Single(quick.Messages()));
+        Assert.Equal([0, 1], await RestAsync(slow, registered));
+
+        // On one thread, whose run it is, and not that of the first message, which is on its way.
+        void Post()
+        {
+            BeginRun();
+            var message = EncodedMessage.Create(Message(1), s_format, isForOneCall: true);
+            var run = message.Part.Bytes;
+            AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.Skip, except: null, CancellationToken.None), 2);
+            message.Dispose();
+            BeginRun();
+            Assert.NotEmpty(run.Array);
+            scheduling.RunAll();
+            Assert.Throws<ObjectDisposedException>(() => run.Array);
+        }
+
+        static void BeginRun() => MessageRun.Append(new byte[MessageRun.Size]).Bytes.Release();
+    }
+
+    [Fact]
     public async Task A_message_that_cannot_be_written_reaches_nobody()
     {
         var output = new GatedWriter();
@@ -345,7 +407,7 @@ public sealed class BroadcastTests
         {
             for (var i = 0; i < Rounds; i++)
             {
-                AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.DropOldest, except: null, CancellationToken.None));
+                AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.DropOldest, except: null, CancellationToken.None), Receivers);
             }
         });
         Assert.InRange(bytes, 0, Receivers * Rounds);
@@ -353,9 +415,9 @@ public sealed class BroadcastTests
         {
             await output.EndFlushAsync();
         }
-
-        static void AssertPosted(ValueTask<BroadcastResult> broadcast) => Assert.True(broadcast.IsCompletedSuccessfully && broadcast.Result.Posted == Receivers);
     }
+
+    private static void AssertPosted(ValueTask<BroadcastResult> broadcast, int posted) => Assert.True(broadcast.IsCompletedSuccessfully && broadcast.Result.Posted == posted);
 
     private static ReadOnlySequence<byte> Message(byte content) => new([content]);
 
@@ -399,6 +461,12 @@ public sealed class BroadcastTests
     {
         public List<IThreadPoolWorkItem> Work { get; } = [];
 
+        public void RunAll()
+        {
+            Work.ForEach(work => work.Execute());
+            Work.Clear();
+        }
+
         public void Schedule(IThreadPoolWorkItem work) => Work.Add(work);
     }
 
@@ -438,6 +506,21 @@ public sealed class BroadcastTests
                 _taken.SetResult();
             }
 
+            return default;
+        }
+    }
+
+    /// <summary>Takes everything at once, and tells where it was.</summary>
+    private sealed class PieceWriter : OutputWriter
+    {
+        public List<(byte[] Array, int Offset, byte[] Bytes)> Pieces { get; } = [];
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+        {
+            Assert.True(MemoryMarshal.TryGetArray(source, out var segment));
+            Pieces.Add((segment.Array!, segment.Offset, source.ToArray()));
             return default;
         }
     }
