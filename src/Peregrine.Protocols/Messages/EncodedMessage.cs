@@ -70,7 +70,8 @@ public sealed class EncodedMessage : IDisposable
     }
 
     /// <summary>
-    /// Its bytes in an array of their own, for who keeps them longer than a moment: a run would be kept for one message of it. For a hold of <see cref="Part"/>, which is let go of.
+    /// Its bytes in an array of their own, for who keeps them longer than a moment: a run would be kept for one message of it. For a hold of <see cref="Part"/>, which is let go of. Of one
+    /// that is in a run, the flow that posts it calls this.
     /// </summary>
     internal SharedPart Keep()
     {

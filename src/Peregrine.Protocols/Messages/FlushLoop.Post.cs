@@ -3,6 +3,8 @@ namespace Peregrine.Protocols;
 /// <content>Messages that are posted: nobody waits for them.</content>
 internal sealed partial class FlushLoop
 {
+    private const int MostPiecesOfRuns = 4;
+
     /// <summary>
     /// Adds a message, and sends it, without waiting. There is room until a flush is under way: a peer is slow when the output does not take what it was given, not while nobody
     /// has got to giving it.
@@ -34,8 +36,8 @@ internal sealed partial class FlushLoop
                 isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
                 if (isTaken)
                 {
-                    // What waits behind a flush may wait for long, or be dropped.
-                    _pending.Add(_state == State.Flushing ? message.Keep() : message.Part);
+                    // What waits behind a flush may wait for long, or be dropped. Pieces of many runs keep each of those.
+                    _pending.Add(_state == State.Flushing || _pending.SharedPieces >= MostPiecesOfRuns ? message.Keep() : message.Part);
                 }
 
                 if (_state == State.Flushing)

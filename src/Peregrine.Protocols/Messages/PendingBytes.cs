@@ -40,6 +40,9 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     /// <summary>How many of them are shared.</summary>
     public int Messages => _messages;
 
+    /// <summary>In how many pieces those are.</summary>
+    public int SharedPieces => _count;
+
     public void Advance(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -62,24 +65,27 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     /// <summary>Adds a message that is not copied. The caller has held it; it is let go when it is taken or dropped.</summary>
     public void Add(in SharedPart message)
     {
-        _messages++;
-        _shared += message.Length;
         if (_count > 0 && InsertionAt(_count - 1) is var last && last.At == _length && last.Part.IsContinuedBy(message))
         {
             InsertionAt(_count - 1) = new Insertion(last.Part with { Length = last.Part.Length + message.Length }, last.Messages + 1, _length);
-            return;
         }
-
-        if (_count == _insertions.Length)
+        else
         {
-            MakeRoomForInsertion();
+            if (_count == _insertions.Length)
+            {
+                MakeRoomForInsertion();
+            }
+
+            InsertionAt(_count) = new Insertion(message, 1, _length);
+            _count++;
         }
 
-        InsertionAt(_count) = new Insertion(message, 1, _length);
-        _count++;
+        // Behind what may fail.
+        _messages++;
+        _shared += message.Length;
     }
 
-    /// <summary>Drops the oldest message that is shared, and tells how many it was: those that are one piece go together. Zero if there is none.</summary>
+    /// <summary>Drops the oldest shared piece, and tells how many messages it was; zero if there is none.</summary>
     public int DropOldest()
     {
         if (_count == 0)

@@ -73,9 +73,16 @@ internal struct Broadcast(ConnectionSet.Enumerator receivers, EncodedMessage mes
                 }
 
                 var receiver = _receivers.Current;
-                if (receiver != except && TryPost(receiver))
+                if (receiver == except)
                 {
-                    held--;
+                    continue;
+                }
+
+                // Who fails in the middle may have taken it: a hold too many leaves an array to the collector, one too few gives others' bytes away.
+                held--;
+                if (!TryPost(receiver))
+                {
+                    held++;
                 }
             }
         }

@@ -330,6 +330,57 @@ public sealed class BroadcastTests
     }
 
     [Fact]
+    public async Task Messages_that_do_not_follow_each_other_are_not_one()
+    {
+        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
+        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
+        var registered = Registered(output, connection: connection);
+        Registered(new DiscardingWriter());
+        var expected = new List<byte[]>();
+        for (byte i = 0; i < 200; i++)
+        {
+            if (i % 5 == 1)
+            {
+                registered.Writer.Write(Message(i), s_format);
+            }
+            else
+            {
+                // One that it does not get, now and then.
+                await _registry.All.BroadcastAsync(Message(i), s_format, except: i % 7 == 2 ? registered : null);
+            }
+
+            if (i % 5 == 1 || i % 7 != 2)
+            {
+                expected.Add([i]);
+            }
+
+            if (i % 13 == 3)
+            {
+                scheduling.RunAll();
+            }
+        }
+
+        await registered.Writer.EndAsync();
+        Assert.Equal(expected, output.Messages());
+    }
+
+    [Fact]
+    public async Task Messages_that_are_one_piece_are_bounded_by_their_number()
+    {
+        var (slow, connection) = (new GatedWriter { IsClosed = true }, new TestConnection());
+        connection.Features.Set<IConnectionSchedulingFeature>(new CollectedWork());
+        var registered = Registered(slow, maxPendingBytes: 64 * 100, connection);
+        var posted = 0;
+        for (var i = 0; i < 150; i++)
+        {
+            posted += (await _registry.All.BroadcastAsync(ReadOnlySequence<byte>.Empty, s_format)).Posted;
+        }
+
+        Assert.Equal(100, posted);
+        Assert.Equal(200, registered.Writer.PendingBytes);
+    }
+
+    [Fact]
     public async Task A_slow_receiver_does_not_keep_what_other_messages_are_in()
     {
         var (slow, quick, scheduling, connection) = (new GatedWriter { IsClosed = true }, new GatedWriter(), new CollectedWork(), new TestConnection());
