@@ -119,6 +119,7 @@ public sealed class HealthProbeTests
         Volatile.Write(ref isBroken, true);
         clock.Advance(TimeSpan.FromSeconds(1));
         await UntilAsync(isOpen: false);
+        await SupervisedServer.UntilAsync(() => server.Log.WithId(61).Count > 0); // The port is closed first.
         Assert.Contains("The listener is broken.", Assert.Single(server.Log.WithId(61)).Message, StringComparison.Ordinal);
         Volatile.Write(ref isBroken, false);
         clock.Advance(TimeSpan.FromSeconds(1));
