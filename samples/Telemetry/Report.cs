@@ -5,19 +5,19 @@ namespace Telemetry;
 /// <summary>Writes once a second what was measured in it.</summary>
 internal sealed class Report(Metrics metrics, TextWriter output, TimeProvider clock) : BackgroundService
 {
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+
+        // The last part of a second: the server, which stops before this, has handled what was queued. Not where the loop ends: it may not have begun.
+        await WriteAsync();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var second = new PeriodicTimer(TimeSpan.FromSeconds(1), clock);
-        try
+        while (await second.WaitForNextTickAsync(stoppingToken))
         {
-            while (await second.WaitForNextTickAsync(stoppingToken))
-            {
-                await WriteAsync();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The last part of a second: the server, which stops before this, has handled what was queued.
             await WriteAsync();
         }
     }
