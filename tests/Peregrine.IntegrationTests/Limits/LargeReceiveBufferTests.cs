@@ -57,9 +57,7 @@ public sealed class LargeReceiveBufferTests(ITestOutputHelper output)
             }
         }
 
-        // On a machine that stood still for as long it is ended, and must be.
-        var silent = TimeSpan.FromTicks(Math.Max(longest.Ticks, Stopwatch.GetElapsedTime(changed).Ticks));
-        Assert.True(!ended.Task.IsCompleted || silent >= timeout - TimeSpan.FromSeconds(1), $"It was ended, and nothing was acknowledged for {silent} at most.");
+        Assert.False(ended.Task.IsCompleted);
         var stopped = Stopwatch.GetTimestamp();
         await ended.Task.WaitAsync(RealServer.Limit);
         output.WriteLine(
