@@ -57,7 +57,9 @@ public sealed class LargeReceiveBufferTests(ITestOutputHelper output)
             }
         }
 
-        Assert.False(ended.Task.IsCompleted);
+        Assert.False(
+            ended.Task.IsCompleted,
+            $"It was ended; {received:N0} bytes were read, {acknowledged:N0} acknowledged, nothing for {longest.TotalSeconds:0.0} s at most, and for {Stopwatch.GetElapsedTime(changed).TotalSeconds:0.0} s at the end.");
         var stopped = Stopwatch.GetTimestamp();
         await ended.Task.WaitAsync(RealServer.Limit);
         output.WriteLine(
