@@ -21,7 +21,7 @@ public sealed class ArchitectureTests
             "System.IO.Pipelines",
         ],
         ["Peregrine.Middleware"] = ["Peregrine.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "System.Threading.RateLimiting"],
-        ["Peregrine.Protocols"] = ["Peregrine.Abstractions", "Microsoft.AspNetCore.Connections.Abstractions", "Microsoft.Extensions.Logging.Abstractions"],
+        ["Peregrine.Protocols"] = ["Microsoft.AspNetCore.Connections.Abstractions", "Microsoft.Extensions.Logging.Abstractions"],
         ["Peregrine.Server"] = ["Peregrine.Abstractions", "Peregrine.Middleware", "Peregrine.Sockets", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Systemd", "System.Threading.RateLimiting"],
         ["Peregrine.Top"] = ["Microsoft.Diagnostics.NETCore.Client", "Microsoft.Diagnostics.Tracing.TraceEvent", "Spectre.Console", "System.CommandLine"],
         ["Peregrine.Testing"] = ["Peregrine.Abstractions"],

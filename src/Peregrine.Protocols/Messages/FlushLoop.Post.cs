@@ -3,15 +3,13 @@ namespace Peregrine.Protocols;
 /// <content>Messages that are posted: nobody waits for them.</content>
 internal sealed partial class FlushLoop
 {
-    private const int MostPiecesOfRuns = 4;
-
     /// <summary>
     /// Adds a message, and sends it, without waiting. There is room until a flush is under way: a peer is slow when the output does not take what it was given, not while nobody
     /// has got to giving it.
     /// </summary>
     /// <param name="message">The message. The caller has held it for this; who does not take it leaves that to the caller.</param>
     /// <param name="dropsOldest">Room is made by dropping what was posted before.</param>
-    /// <param name="isQueued">It is sent later (<see cref="Scheduling"/>), with what else comes until then; otherwise at once.</param>
+    /// <param name="isQueued">It is sent by the thread pool, with what else comes until then; otherwise at once.</param>
     /// <param name="dropped">How many were dropped.</param>
     public PostOutcome Post(EncodedMessage message, bool dropsOldest, bool isQueued, out int dropped)
     {
@@ -36,8 +34,7 @@ internal sealed partial class FlushLoop
                 isTaken = HasRoomLocked(_pending.Length, _pending.Messages) || (_state == State.Flushing && dropsOldest && TryDropLocked(ref dropped));
                 if (isTaken)
                 {
-                    // What waits behind a flush may wait for long, or be dropped. Pieces of many runs keep each of those.
-                    _pending.Add(_state == State.Flushing || _pending.SharedPieces >= MostPiecesOfRuns ? message.Keep() : message.Part);
+                    _pending.Add(message, waits: _state == State.Flushing);
                 }
 
                 if (_state == State.Flushing)

@@ -1,12 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
-using Peregrine.Features;
 
 namespace Peregrine.Protocols;
 
 /// <summary>
 /// Encoded messages, and the flushes that send them: one at a time, with everything that came during the last one. Whoever waits and comes while there is none
-/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or where <see cref="Scheduling"/> says.
+/// makes it; what has come meanwhile is sent by the completion of a flush that has waited, or on the thread pool.
 /// </summary>
 internal sealed partial class FlushLoop : IThreadPoolWorkItem
 {
@@ -47,16 +46,13 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         /// <summary>No flush is under way.</summary>
         None,
 
-        /// <summary>One is queued, unless somebody who comes before makes it.</summary>
+        /// <summary>The thread pool will make one, unless somebody who comes before makes it.</summary>
         Queued,
 
         Flushing,
     }
 
     public PendingBound Bound => _bound;
-
-    /// <summary>Where what nobody waits for is sent: with the connection's other work; null for the thread pool.</summary>
-    public IConnectionSchedulingFeature? Scheduling { get; set; }
 
     /// <summary>What is in no flush yet, and what is in the one that is under way.</summary>
     public long PendingBytes
@@ -296,24 +292,8 @@ internal sealed partial class FlushLoop : IThreadPoolWorkItem
         return exception;
     }
 
-    /// <summary>Asks for <see cref="IThreadPoolWorkItem.Execute"/>, in the order of those who ask: a thread's own queue would hand out the last one first.</summary>
-    private void Schedule()
-    {
-        try
-        {
-            if (Scheduling is { } scheduling)
-            {
-                scheduling.Schedule(this);
-                return;
-            }
-        }
-        catch
-        {
-            // Somebody's feature. Whoever posts goes on to the next receiver, and this one has its message.
-        }
-
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-    }
+    /// <summary>For all of the pool, in the order of the posts: a thread's own queue would hand out the last one first.</summary>
+    private void Schedule() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
     private static Exception? ResultOf(ValueTask<FlushResult> flush, out FlushResult result)
     {

@@ -16,6 +16,7 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     // A kilobyte and a half: those of more messages than this, which many writers hold at once, are the peers' that were slow.
     private const int MostInsertionsKept = 64;
     private const int FewestInsertions = 4;
+    private const int MostPiecesOfRuns = 4;
 
     // A ring, whose size is a power of two.
     private Insertion[] _insertions = [];
@@ -63,11 +64,14 @@ internal sealed class PendingBytes : IBufferWriter<byte>
     }
 
     /// <summary>Adds a message that is not copied. The caller has held it; it is let go when it is taken or dropped.</summary>
-    public void Add(in SharedPart message)
+    /// <param name="message">The message.</param>
+    /// <param name="waits">It may wait for long, or be dropped.</param>
+    public void Add(EncodedMessage message, bool waits)
     {
-        if (_count > 0 && InsertionAt(_count - 1) is var last && last.At == _length && last.Part.IsContinuedBy(message))
+        var part = message.Part;
+        if (!waits && _count > 0 && InsertionAt(_count - 1) is var last && last.At == _length && last.Part.IsContinuedBy(part))
         {
-            InsertionAt(_count - 1) = new Insertion(last.Part with { Length = last.Part.Length + message.Length }, last.Messages + 1, _length);
+            InsertionAt(_count - 1) = new Insertion(last.Part with { Length = last.Part.Length + part.Length }, last.Messages + 1, _length);
         }
         else
         {
@@ -76,13 +80,14 @@ internal sealed class PendingBytes : IBufferWriter<byte>
                 MakeRoomForInsertion();
             }
 
-            InsertionAt(_count) = new Insertion(message, 1, _length);
+            // Pieces of many runs would keep all that is in them.
+            InsertionAt(_count) = new Insertion(waits || _count >= MostPiecesOfRuns ? message.Keep() : part, 1, _length);
             _count++;
         }
 
         // Behind what may fail.
         _messages++;
-        _shared += message.Length;
+        _shared += part.Length;
     }
 
     /// <summary>Drops the oldest shared piece, and tells how many messages it was; zero if there is none.</summary>

@@ -5,7 +5,7 @@ namespace Peregrine.Protocols.Registry;
 /// <summary>One message on its way to the writers of many.</summary>
 internal struct Broadcast(ConnectionSet.Enumerator receivers, EncodedMessage message, SlowReceiverPolicy slow, RegisteredConnection? except, bool ownsMessage)
 {
-    // Half a millisecond or so, in which the thread, maybe an event loop, does nothing else. The sends, a hundred times as much, have turns of their own.
+    // Half a millisecond or so, in which the thread, maybe an event loop, does nothing else. The sends, a hundred times as much, are not its own.
     private const int Stretch = 4096;
 
     private ConnectionSet.Enumerator _receivers = receivers;

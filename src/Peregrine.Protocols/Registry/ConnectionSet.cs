@@ -33,9 +33,8 @@ public readonly struct ConnectionSet
     /// <param name="cancellationToken">Ends a broadcast between two stretches of receivers. Those who had their turn have the message.</param>
     /// <returns>
     /// When the message has its place in each receiver's <see cref="RegisteredConnection.Writer"/>, behind what was there before: the messages of one flow come in its order, each whole. It
-    /// does not wait for the peers, nor for the sends: those are made where each receiver's connection goes on (on its event loop, behind a handler that holds that, or on the thread
-    /// pool), several messages in one where several have come. Up to 4,096 receivers it is complete when the call returns; behind each 4,096 it goes on on the thread pool, so that
-    /// others have their turn.
+    /// does not wait for the sends, which the thread pool makes, several messages in one where several have come; nor for the peers. Up to 4,096 receivers it is complete when the call
+    /// returns; behind each 4,096 it goes on on the thread pool, so that others have their turn.
     /// </returns>
     /// <exception cref="MessageFormatException">The message cannot be written in this format. Nobody has it.</exception>
     /// <exception cref="OperationCanceledException">The token.</exception>

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Connections;
-using Peregrine.Features;
 using Peregrine.Protocols.Registry;
 
 namespace Peregrine.Protocols;
@@ -24,7 +23,6 @@ public sealed class RegisteredConnection : IDisposable
         Connection = connection;
         Writer = writer;
         Loop = writer.Loop;
-        Loop.Scheduling = connection.Features.Get<IConnectionSchedulingFeature>();
         Id = connection.ConnectionId;
     }
 

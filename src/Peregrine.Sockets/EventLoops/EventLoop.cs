@@ -30,9 +30,6 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
     private readonly ConcurrentQueue<Posted> _posted = new();
     private long _position;
 
-    // Of those who post to a loop that waits, one wakes it for all; it may take a while to come.
-    private int _isWoken;
-
     // The owner's. A new owner sees what the last one wrote before its last move.
     private int _count;
     private int _owner;
@@ -52,7 +49,7 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
         // A full barrier, between the write above and the look below; the loop does the same the other way round before it waits: one sees
         // the other.
         Interlocked.MemoryBarrier();
-        if (IsWaiting(Position) && Interlocked.Exchange(ref _isWoken, 1) == 0)
+        if (IsWaiting(Position))
         {
             Set.Wake();
         }
@@ -70,9 +67,6 @@ internal sealed class EventLoop(LoopGroup group) : Loop(group.Table, MostEvents)
         {
             // Nobody takes over a loop that waits.
             _count = Wait();
-
-            // While it still waits: who was told that it is woken finds it looking at what is posted afterwards, or is woken for.
-            Interlocked.Exchange(ref _isWoken, 0);
             var moved = TryMove(ref position, position & ~IsWaitingBit);
             Debug.Assert(moved);
             group.OnLoopBusy();

@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Runtime.InteropServices;
-using Peregrine.Features;
 using Peregrine.Protocols.Tests.Messages;
 
 namespace Peregrine.Protocols.Tests.Registry;
@@ -76,60 +74,6 @@ public sealed class BroadcastTests
 
         await registered.Writer.EndAsync();
         Assert.Equal(Enumerable.Range(0, 2000).Select(i => (byte)((i % 2) + 1)), output.Messages().Select(message => message[0]));
-    }
-
-    [Fact]
-    public async Task What_is_posted_is_sent_where_the_connection_goes_on_in_one_flush()
-    {
-        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
-        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
-        Registered(output, connection: connection);
-        for (byte i = 0; i < 3; i++)
-        {
-            Assert.Equal(1, (await _registry.All.BroadcastAsync(Message(i), s_format)).Posted);
-        }
-
-        Assert.Equal(0, output.Flushes);
-        Assert.Single(scheduling.Work).Execute();
-        Assert.Equal(1, output.Flushes);
-        Assert.Equal([[0], [1], [2]], output.Messages());
-        await _registry.All.BroadcastAsync(Message(3), s_format);
-        scheduling.Work[1].Execute();
-        Assert.Equal([3], output.Messages()[3]);
-    }
-
-    [Fact]
-    public async Task What_waits_for_a_turn_waits_once_however_often_others_send_before_it()
-    {
-        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
-        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
-        var registered = Registered(output, connection: connection);
-        for (var i = 0; i < 10; i++)
-        {
-            await _registry.All.BroadcastAsync(Message(1), s_format);
-            await registered.Writer.WriteAsync(Message(2), s_format);
-        }
-
-        await _registry.All.BroadcastAsync(Message(3), s_format);
-        Assert.Equal(20, output.Messages().Count);
-        Assert.Single(scheduling.Work).Execute();
-        Assert.Equal([3], output.Messages()[20]);
-    }
-
-    [Fact]
-    public async Task A_connection_that_schedules_nothing_is_sent_to_by_the_thread_pool()
-    {
-        var outputs = Enumerable.Range(0, 3).Select(_ => new CountingWriter(expected: 1)).ToArray();
-        foreach (var output in outputs)
-        {
-            var connection = new TestConnection();
-            connection.Features.Set<IConnectionSchedulingFeature>(new BrokenScheduling());
-            Registered(output, connection: connection);
-        }
-
-        Assert.Equal(3, (await _registry.All.BroadcastAsync(Message(7), s_format)).Posted);
-        await Task.WhenAll(outputs.Select(output => output.Taken)).WaitAsync(s_limit, TimeProvider.System);
-        Assert.All(outputs, output => Assert.Equal([0, 1, 7], output.Bytes));
     }
 
     [Fact]
@@ -299,42 +243,10 @@ public sealed class BroadcastTests
     }
 
     [Fact]
-    public async Task Small_messages_that_go_together_are_one_piece_for_all()
-    {
-        var scheduling = new CollectedWork();
-        var outputs = Enumerable.Range(0, 2).Select(_ => new PieceWriter()).ToArray();
-        foreach (var output in outputs)
-        {
-            var connection = new TestConnection();
-            connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
-            Registered(output, connection: connection);
-        }
-
-        // More than a run holds: what is left of one, and what goes on in the next, are copied together.
-        for (var round = 0; round < 200; round++)
-        {
-            for (byte i = 0; i < 16; i++)
-            {
-                Assert.Equal(2, (await _registry.All.BroadcastAsync(Message(i), s_format)).Posted);
-            }
-
-            scheduling.RunAll();
-        }
-
-        var expected = Enumerable.Range(0, 200 * 16).SelectMany(i => new byte[] { 0, 1, (byte)(i % 16) });
-        Assert.All(outputs, output => Assert.Equal(expected, output.Pieces.SelectMany(piece => piece.Bytes)));
-        Assert.InRange(outputs[0].Pieces.Count, 200, 300);
-        Assert.Equal(outputs[0].Pieces.Select(piece => piece.Bytes.Length), outputs[1].Pieces.Select(piece => piece.Bytes.Length));
-        var shared = outputs[0].Pieces.Zip(outputs[1].Pieces).Count(pair => pair.First.Array == pair.Second.Array && pair.First.Offset == pair.Second.Offset);
-        Assert.InRange(shared, 150, outputs[0].Pieces.Count);
-    }
-
-    [Fact]
     public async Task Messages_that_do_not_follow_each_other_are_not_one()
     {
-        var (output, connection, scheduling) = (new GatedWriter(), new TestConnection(), new CollectedWork());
-        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
-        var registered = Registered(output, connection: connection);
+        var output = new GatedWriter();
+        var registered = Registered(output);
         Registered(new DiscardingWriter());
         var expected = new List<byte[]>();
         for (byte i = 0; i < 200; i++)
@@ -356,58 +268,12 @@ public sealed class BroadcastTests
 
             if (i % 13 == 3)
             {
-                scheduling.RunAll();
+                await registered.Writer.FlushAsync();
             }
         }
 
         await registered.Writer.EndAsync();
         Assert.Equal(expected, output.Messages());
-    }
-
-    [Fact]
-    public async Task Messages_that_are_one_piece_are_bounded_by_their_number()
-    {
-        var (slow, connection) = (new GatedWriter { IsClosed = true }, new TestConnection());
-        connection.Features.Set<IConnectionSchedulingFeature>(new CollectedWork());
-        var registered = Registered(slow, maxPendingBytes: 64 * 100, connection);
-        var posted = 0;
-        for (var i = 0; i < 150; i++)
-        {
-            posted += (await _registry.All.BroadcastAsync(ReadOnlySequence<byte>.Empty, s_format)).Posted;
-        }
-
-        Assert.Equal(100, posted);
-        Assert.Equal(200, registered.Writer.PendingBytes);
-    }
-
-    [Fact]
-    public async Task A_slow_receiver_does_not_keep_what_other_messages_are_in()
-    {
-        var (slow, quick, scheduling, connection) = (new GatedWriter { IsClosed = true }, new GatedWriter(), new CollectedWork(), new TestConnection());
-        var registered = Registered(slow);
-        await _registry.All.BroadcastAsync(Message(0), s_format);
-        await FlushBeginsAsync(slow);
-        connection.Features.Set<IConnectionSchedulingFeature>(scheduling);
-        Registered(quick, connection: connection);
-        Post();
-        Assert.Equal([1], Assert.Single(quick.Messages()));
-        Assert.Equal([0, 1], await RestAsync(slow, registered));
-
-        // On one thread, whose run it is, and not that of the first message, which is on its way.
-        void Post()
-        {
-            BeginRun();
-            var message = EncodedMessage.Create(Message(1), s_format, isForOneCall: true);
-            var run = message.Part.Bytes;
-            AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.Skip, except: null, CancellationToken.None), 2);
-            message.Dispose();
-            BeginRun();
-            Assert.NotEmpty(run.Array);
-            scheduling.RunAll();
-            Assert.Throws<ObjectDisposedException>(() => run.Array);
-        }
-
-        static void BeginRun() => MessageRun.Append(new byte[MessageRun.Size]).Bytes.Release();
     }
 
     [Fact]
@@ -458,7 +324,7 @@ public sealed class BroadcastTests
         {
             for (var i = 0; i < Rounds; i++)
             {
-                AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.DropOldest, except: null, CancellationToken.None), Receivers);
+                AssertPosted(_registry.All.BroadcastAsync(message, SlowReceiverPolicy.DropOldest, except: null, CancellationToken.None));
             }
         });
         Assert.InRange(bytes, 0, Receivers * Rounds);
@@ -466,9 +332,9 @@ public sealed class BroadcastTests
         {
             await output.EndFlushAsync();
         }
-    }
 
-    private static void AssertPosted(ValueTask<BroadcastResult> broadcast, int posted) => Assert.True(broadcast.IsCompletedSuccessfully && broadcast.Result.Posted == posted);
+        static void AssertPosted(ValueTask<BroadcastResult> broadcast) => Assert.True(broadcast.IsCompletedSuccessfully && broadcast.Result.Posted == Receivers);
+    }
 
     private static ReadOnlySequence<byte> Message(byte content) => new([content]);
 
@@ -508,24 +374,6 @@ public sealed class BroadcastTests
         return output.Messages().Select(message => message[0]);
     }
 
-    private sealed class CollectedWork : IConnectionSchedulingFeature
-    {
-        public List<IThreadPoolWorkItem> Work { get; } = [];
-
-        public void RunAll()
-        {
-            Work.ForEach(work => work.Execute());
-            Work.Clear();
-        }
-
-        public void Schedule(IThreadPoolWorkItem work) => Work.Add(work);
-    }
-
-    private sealed class BrokenScheduling : IConnectionSchedulingFeature
-    {
-        public void Schedule(IThreadPoolWorkItem work) => throw new InvalidOperationException("broken");
-    }
-
     private sealed class CountingFormat : IMessageWriter<ReadOnlySequence<byte>>
     {
         public int Written { get; private set; }
@@ -557,21 +405,6 @@ public sealed class BroadcastTests
                 _taken.SetResult();
             }
 
-            return default;
-        }
-    }
-
-    /// <summary>Takes everything at once, and tells where it was.</summary>
-    private sealed class PieceWriter : OutputWriter
-    {
-        public List<(byte[] Array, int Offset, byte[] Bytes)> Pieces { get; } = [];
-
-        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
-        {
-            Assert.True(MemoryMarshal.TryGetArray(source, out var segment));
-            Pieces.Add((segment.Array!, segment.Offset, source.ToArray()));
             return default;
         }
     }

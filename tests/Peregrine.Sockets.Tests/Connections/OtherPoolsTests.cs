@@ -9,6 +9,8 @@ namespace Peregrine.Sockets.Tests.Connections;
 /// <summary>The pool is the application's choice: one with small blocks works, and one that fails ends a connection, not the process.</summary>
 public sealed class OtherPoolsTests
 {
+    public static TheoryData<TestedSocket> EverySocket => [.. Enum.GetValues<TestedSocket>()];
+
     [Fact]
     public async Task A_pool_with_a_largest_size_is_enough_for_any_message()
     {
@@ -34,9 +36,7 @@ public sealed class OtherPoolsTests
     }
 
     [Theory]
-    [InlineData(TestedSocket.EventArgs)]
-    [InlineData(TestedSocket.ThreadPool)]
-    [InlineData(TestedSocket.EventLoop)]
+    [MemberData(nameof(EverySocket))]
     public async Task A_pool_of_tiny_blocks_loses_nothing_of_what_waits_bring(TestedSocket tested)
     {
         using var pool = new FailingPool(largest: 24);
@@ -75,9 +75,7 @@ public sealed class OtherPoolsTests
     }
 
     [Theory]
-    [InlineData(TestedSocket.EventArgs)]
-    [InlineData(TestedSocket.ThreadPool)]
-    [InlineData(TestedSocket.EventLoop)]
+    [MemberData(nameof(EverySocket))]
     public async Task A_pool_that_fails_at_any_rent_ends_the_reads_and_gets_every_block_back(TestedSocket tested)
     {
         for (var round = 0; round < 60; round++)
@@ -147,9 +145,7 @@ public sealed class OtherPoolsTests
     }
 
     [Theory]
-    [InlineData(TestedSocket.EventArgs)]
-    [InlineData(TestedSocket.ThreadPool)]
-    [InlineData(TestedSocket.EventLoop)]
+    [MemberData(nameof(EverySocket))]
     public async Task A_pool_that_fails_when_it_gets_a_block_back_fails_the_read_that_waits(TestedSocket tested)
     {
         using var pool = new FailingPool(largest: 4096);

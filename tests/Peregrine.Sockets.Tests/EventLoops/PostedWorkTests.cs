@@ -30,7 +30,6 @@ public sealed class PostedWorkTests
                 using var ran = new SemaphoreSlim(0);
                 for (var round = 0; round < Rounds; round++)
                 {
-                    // Several, of which one wakes it for all.
                     var count = random.Next(1, 5);
                     for (var i = 0; i < count; i++)
                     {

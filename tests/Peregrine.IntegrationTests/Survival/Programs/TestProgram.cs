@@ -9,6 +9,7 @@ internal static class TestProgram
     private static Task<int> Main(string[] arguments) => arguments switch
     {
         [SoakServer.Name] => SoakServer.RunAsync(),
+        [StarvedPool.Name] => StarvedPool.RunAsync(),
         [IdleClients.Name, var port, var count] => IdleClients.RunAsync(int.Parse(port, null), int.Parse(count, null)),
         _ => Task.FromResult(2),
     };
